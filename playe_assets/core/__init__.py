@@ -1,0 +1,1 @@
+"""Values, errors, parameters, registries and texts; the standard library, numpy and PyYAML only."""

@@ -1,0 +1,90 @@
+"""Canonical JSON and digests: one value has exactly one byte form, so a digest names it for ever.
+
+Keys sorted, no blanks, UTF-8 unescaped, no NaN or infinity (RFC 8785 in spirit; floats in Python's
+shortest round-trip form, which RFC 8785 shares for all the magnitudes that occur here).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import hashlib
+import json
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+T = TypeVar("T")
+
+
+def to_plain(value: Any) -> Any:
+    """`value` as JSON types only: dataclasses become dicts, tuples lists, enums their value."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: to_plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, Mapping):
+        return {str(k): to_plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_plain(v) for v in value]
+    if isinstance(value, (set, frozenset)):
+        return sorted(to_plain(v) for v in value)
+    if value is None or isinstance(value, (str, int, float, bool)):
+        return value
+    if hasattr(value, "item"):  # a numpy scalar
+        return value.item()
+    raise TypeError(f"{type(value).__name__} has no canonical JSON form")
+
+
+def from_plain(cls: type[T], data: Any) -> T:
+    """The inverse of `to_plain` for dataclasses: nested, typed, unknown keys refused.
+
+    Raises:
+        TypeError: a key that `cls` does not have, or a field without default that is missing.
+    """
+    return typing.cast("T", _revive(cls, data))
+
+
+def _revive(kind: Any, data: Any) -> Any:
+    origin = get_origin(kind)
+    if kind is Any or data is None:
+        return data
+    if origin in (Union, types.UnionType):
+        inner = [a for a in get_args(kind) if a is not type(None)]
+        return _revive(inner[0], data) if len(inner) == 1 else data
+    if origin is tuple:
+        args = get_args(kind)
+        if len(args) == 2 and args[1] is Ellipsis:
+            return tuple(_revive(args[0], item) for item in data)
+        return tuple(_revive(a, item) for a, item in zip(args, data, strict=True))
+    if origin is list:
+        return [_revive(get_args(kind)[0], item) for item in data]
+    if origin in (dict, Mapping) or (isinstance(origin, type) and issubclass(origin, Mapping)):
+        return {k: _revive(get_args(kind)[1], v) for k, v in data.items()}
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        return kind(data)
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        hints = get_type_hints(kind)
+        known = {f.name for f in dataclasses.fields(kind)}
+        unknown = set(data) - known
+        if unknown:
+            raise TypeError(f"{kind.__name__} has no field {sorted(unknown)}")
+        return kind(**{k: _revive(hints[k], v) for k, v in data.items()})
+    return data
+
+
+def canonical_json(value: Any) -> bytes:
+    """`value` in its one byte form, without a newline.
+
+    Raises:
+        ValueError: a float that is NaN or infinite, which JSON cannot carry.
+    """
+    return json.dumps(
+        to_plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    ).encode("utf-8")
+
+
+def digest(value: Any) -> str:
+    """The sha256 of the canonical JSON of `value`, 64 lower-case hexadecimal digits."""
+    return hashlib.sha256(canonical_json(value)).hexdigest()

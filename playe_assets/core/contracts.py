@@ -1,0 +1,136 @@
+"""The contracts of the plug-ins: Enhancer, Detector, Metric. One file and one registry line adds one.
+
+Pixels are numpy arrays of shape (height, width, channels), channels 1 (grey) or 3 (RGB), dtype uint8 or
+uint16 over the full range of the dtype, gamma-encoded as received. A plug-in never changes its input array,
+keeps dtype and channels, and imports heavy libraries (cv2, skimage) inside its methods.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+
+from playe_assets.core.values import AiClass, Detection, MediaKind, StreamFacts
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Pixels: TypeAlias = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+else:
+    Pixels: TypeAlias = Any
+
+BOTH = frozenset(MediaKind)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One decoded frame of a clip, or the only one of a photograph.
+
+    `pts` is in ticks of the stream's time base. `side` carries by-products of the same height and width,
+    such as `contributors` (uint8, how many frames were fused into each pixel).
+    """
+
+    index: int
+    pts: int
+    pixels: Pixels
+    corrupt: bool = False
+    side: Mapping[str, Pixels] = field(default_factory=dict)
+
+
+class Enhancer(ABC):
+    """Makes derivatives. Constructed once per exhibit and step.
+
+    A spatial enhancer implements `frame`; a temporal one overrides `stream`, which must yield exactly one
+    frame for each that it takes, with the same index and pts, holding a bounded number of them.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[str]
+    kinds: ClassVar[frozenset[MediaKind]] = BOTH
+    ai_class: ClassVar[AiClass] = AiClass.NONE
+    geometry: ClassVar[bool] = False
+    """Moves pixels (rotation, scaling), so alpha and other planes must follow it."""
+    reference: ClassVar[str]
+    """Paper, standard or clause."""
+    Params: ClassVar[type]
+
+    def __init__(self, params: Any, facts: StreamFacts) -> None:
+        self.params = params
+        self.facts = facts
+
+    @abstractmethod
+    def frame(self, pixels: Pixels) -> Pixels:
+        """The enhanced pixels of one frame by itself."""
+
+    def stream(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """The enhanced frames of a clip, in order."""
+        for item in frames:
+            side = {k: self.frame(v) for k, v in item.side.items()} if self.geometry else item.side
+            yield Frame(item.index, item.pts, self.frame(item.pixels), item.corrupt, side)
+
+    def measured(self) -> dict[str, float]:
+        """What the step measured while it worked, after the last frame; keys name their unit."""
+        return {}
+
+
+class Detector(ABC):
+    """Finds things in one frame at a time; changes no pixel. Constructed once per exhibit."""
+
+    name: ClassVar[str]
+    version: ClassVar[str]
+    kinds: ClassVar[frozenset[MediaKind]] = BOTH
+    reference: ClassVar[str]
+    Params: ClassVar[type]
+    weights: ClassVar[tuple[str, ...]] = ()
+    """Names of model cards whose bytes `__init__` receives; empty for what the libraries ship."""
+
+    def __init__(self, params: Any, facts: StreamFacts, weights: Mapping[str, bytes]) -> None:
+        self.params = params
+        self.facts = facts
+        self.model_bytes = weights
+
+    @abstractmethod
+    def detect(self, frame: Frame) -> list[Detection]:
+        """Findings in `frame` (oriented pixels), sorted by descending score, then x, then y."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What a metric may look at: the oriented exhibit frame, its derivative and, if any, the reference."""
+
+    exhibit: Pixels
+    derivative: Pixels
+    reference: Pixels | None
+    """Known truth, at the size of the derivative or of the exhibit; null where none was delivered."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column that a metric adds to the table."""
+
+    name: str
+    unit: str
+    low: float | None
+    high: float | None
+    better: str
+    """`higher`, `lower` or `none` (a description, not a merit)."""
+
+
+class Metric(ABC):
+    """Measures; never judges. Constructed once per derivative, called once per compared frame."""
+
+    name: ClassVar[str]
+    version: ClassVar[str]
+    reference: ClassVar[str]
+    columns: ClassVar[tuple[Column, ...]]
+    Params: ClassVar[type]
+
+    def __init__(self, params: Any) -> None:
+        self.params = params
+
+    @abstractmethod
+    def measure(self, pair: Pair) -> dict[str, float | None]:
+        """One value a column; null where it cannot apply (no reference)."""

@@ -1,0 +1,114 @@
+"""Every error that an operator may meet, as one tree.
+
+    PlayeError                    permanent unless it says otherwise
+    ├── InputError                what a person wrote is wrong: case.yaml, a preset, a command
+    │   ├── CaseFileError
+    │   ├── PresetError
+    │   └── CommandError
+    ├── EvidenceError             one file of evidence cannot be used; the others go on
+    │   ├── UnsafePathError       it leads out of the drop folder, or is no regular file
+    │   ├── UndecodableError      no accepted decoder reads it
+    │   ├── EvidenceLimitError    it asks for more pixels, memory or time than is granted
+    │   └── EvidenceChangedError  it changed while it was read
+    ├── IntegrityError            a digest, derivation or time stamp does not hold: the report is withheld
+    │   └── GateRefusedError      the gate upstream refused, or has not judged this materialization
+    ├── MissingResourceError      weights, a font, a program that must be installed first
+    └── TransientError            the same call may succeed later (retries make sense)
+        ├── LockTimeoutError
+        └── CaseBusyError
+
+An error is a code and typed facts; its sentences stand in `texts/errors.yaml`, in every language.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from playe_assets.core.texts import text
+
+
+class PlayeError(Exception):
+    """`PlayeError("preset.unknown_key", file="x.yaml", line=3, key="strenght", allowed="h, h_color")`."""
+
+    permanent: ClassVar[bool] = True
+
+    def __init__(self, code: str, **facts: Any) -> None:
+        super().__init__(code, facts)
+        self.code = code
+        self.facts = facts
+
+    def message(self, language: str = "en") -> str:
+        """What went wrong, with which value, and what to do, in `language` (`en` or `ru`)."""
+        return text(f"error.{self.code}", language, **self.facts)
+
+    def __str__(self) -> str:
+        return self.message("en")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_rebuild, (type(self), self.code, self.facts))
+
+
+def _rebuild(cls: type[PlayeError], code: str, facts: dict[str, Any]) -> PlayeError:
+    return cls(code, **facts)
+
+
+class InputError(PlayeError):
+    """What a person wrote is wrong; nothing was done."""
+
+
+class CaseFileError(InputError):
+    """A `case.yaml` that cannot be used."""
+
+
+class PresetError(InputError):
+    """A preset that cannot be used."""
+
+
+class CommandError(InputError):
+    """A command's arguments do not fit what is there."""
+
+
+class EvidenceError(PlayeError):
+    """One file of evidence cannot be used; the others go on."""
+
+
+class UnsafePathError(EvidenceError):
+    """The path leads out of the drop folder or is not a regular file."""
+
+
+class UndecodableError(EvidenceError):
+    """No accepted decoder reads the file, or it lies about what it is."""
+
+
+class EvidenceLimitError(EvidenceError):
+    """The file asks for more pixels, memory or time than is granted."""
+
+
+class EvidenceChangedError(EvidenceError):
+    """The file changed while it was read."""
+
+
+class IntegrityError(PlayeError):
+    """A digest, a derivation or a time stamp does not hold."""
+
+
+class GateRefusedError(IntegrityError):
+    """The gate upstream refused, or has not judged this materialization."""
+
+
+class MissingResourceError(PlayeError):
+    """Something must be installed first; the message names the command."""
+
+
+class TransientError(PlayeError):
+    """The same call may succeed later."""
+
+    permanent: ClassVar[bool] = False
+
+
+class LockTimeoutError(TransientError):
+    """Another process held the lock for too long."""
+
+
+class CaseBusyError(TransientError):
+    """Another examination of this case is running."""
