@@ -1,0 +1,89 @@
+"""What the work ran on: package versions, the source's digest, device and threads, as records carry them."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import platform
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from playe_assets import __version__
+from playe_assets.core.canonical import digest
+
+# Whatever can change a pixel, a number or a decision of the default examination.
+PACKAGES = (
+    "av", "dagster", "great-expectations", "matplotlib", "numpy", "opencv-python-headless", "opencv-python",
+    "pandas", "pillow", "pyarrow", "pyyaml", "reportlab", "scikit-image", "scipy",
+)  # fmt: skip
+# What decides pixels and metrics; the presentation (reports, Dagster, CLI) may change without a new examination.
+_EXAMINING = ("core", "media", "inference", "enhancers", "detectors", "metrics", "gates", "examination")
+
+
+@functools.cache
+def packages() -> dict[str, str]:
+    """Installed versions of `PACKAGES`; a package that is not installed is left out."""
+    found: dict[str, str] = {}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+@functools.cache
+def code_version() -> str:
+    """Version and digest of the sources that examine, such as `0.1.0+3f9a0c1d2b4e`."""
+    root = Path(__file__).resolve().parent.parent
+    seen = hashlib.sha256()
+    for folder in _EXAMINING:
+        for path in sorted((root / folder).rglob("*.py")):
+            seen.update(path.relative_to(root).as_posix().encode() + b"\0")
+            seen.update(hashlib.sha256(path.read_bytes()).digest())
+    return f"{__version__}+{seen.hexdigest()[:12]}"
+
+
+@functools.cache
+def runtime() -> dict[str, Any]:
+    """The `runtime` field of a record for work on the CPU; learned engines fill in their own."""
+    return {
+        "name": "opencv",
+        "version": packages().get("opencv-python-headless") or packages().get("opencv-python"),
+        "provider": "cpu",
+        "device": _cpu_name(),
+        "driver": None,
+        "cuda": None,
+        "threads": len(os.sched_getaffinity(0)),
+        "deterministic": True,
+    }
+
+
+@functools.cache
+def env() -> dict[str, Any]:
+    """The `env` field of a record: a digest over the package versions; image digest where one is set."""
+    return {
+        "packages_sha256": digest(packages()),
+        "python": platform.python_version(),
+        "image_digest": os.environ.get("PLAYE_IMAGE_DIGEST"),
+    }
+
+
+def examination_runtime() -> dict[str, Any]:
+    """The part of the runtime that enters the examination id: what can change a result, not where it ran."""
+    relevant = {k: v for k, v in packages().items() if k not in {"dagster", "reportlab", "matplotlib"}}
+    return {"packages": relevant, "python": f"{sys.version_info[0]}.{sys.version_info[1]}",
+            "machine": platform.machine()}  # fmt: skip
+
+
+def _cpu_name() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
