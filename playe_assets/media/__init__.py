@@ -1,0 +1,1 @@
+"""The only place that knows PyAV, Pillow, and image and video containers."""
