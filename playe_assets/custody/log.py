@@ -166,6 +166,9 @@ class CustodyLog:
         head, torn = _scan_tail(fd, size)
         if not torn:
             return head
+        if torn == "unclosed":  # a full line that only lacks its newline is never called torn
+            self._write(fd, b"\n")
+            return Head(head.lines, head.last_hash, size + 1)
         # The torn bytes stay as a line of their own; closing and acknowledging them is one write.
         closed = Head(head.lines, head.last_hash, size + 1)
         note = {"event": "log.torn", "torn_line": head.lines - 1, "t_start_utc": utc_now()}
@@ -214,10 +217,10 @@ def _parse(raw: bytes) -> dict[str, Any] | None:
     return entry if isinstance(entry, dict) and "seq" in entry else None
 
 
-def _scan_tail(fd: int, size: int) -> tuple[Head, bool]:
-    """The head of a log of `size` bytes, reading backwards; True where the last line has no newline."""
+def _scan_tail(fd: int, size: int) -> tuple[Head, str]:
+    """The head of a log of `size` bytes, reading backwards, and how it ends: ``, `unclosed` or `torn`."""
     if size == 0:
-        return Head(0, GENESIS, 0), False
+        return Head(0, GENESIS, 0), ""
     tail = b""
     start = size
     while start > 0:
@@ -229,10 +232,10 @@ def _scan_tail(fd: int, size: int) -> tuple[Head, bool]:
         complete = lines[:-1] if not torn else lines
         whole = complete if start == 0 else complete[1:]  # the first piece may be cut by the chunk
         for back, raw in enumerate(reversed(whole)):
-            cut = torn and back == 0
-            entry = None if cut else _parse(raw)
+            entry = _parse(raw)
             if entry is not None:
                 last = hashlib.sha256(whole[-1]).hexdigest()
-                return Head(int(entry["seq"]) + 1 + back, last, size), torn
+                state = ("unclosed" if back == 0 else "torn") if torn else ""
+                return Head(int(entry["seq"]) + 1 + back, last, size), state
     # No line is whole: every line of the file is torn.
-    return Head(len(whole), hashlib.sha256(whole[-1]).hexdigest(), size), torn
+    return Head(len(whole), hashlib.sha256(whole[-1]).hexdigest(), size), "torn" if torn else ""
