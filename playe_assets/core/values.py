@@ -302,6 +302,17 @@ class Enhanced:
 
 
 @dataclass(frozen=True)
+class PictureRef:
+    """A small picture for the report and the UI: `role` is before, after, difference or contributors."""
+
+    exhibit: str
+    role: str
+    sha256: str
+    frame: int | None = None
+    """Index of the clip's frame; null for photographs."""
+
+
+@dataclass(frozen=True)
 class EnhancedManifest:
     """What `enhanced_frames` hands on."""
 
@@ -311,6 +322,7 @@ class EnhancedManifest:
     detections: str
     entries: tuple[Enhanced, ...]
     derivatives: tuple[Derivative, ...]
+    pictures: tuple[PictureRef, ...] = ()
     schema: str = "playe-enhanced/1"
 
 

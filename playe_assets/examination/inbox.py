@@ -1,0 +1,159 @@
+"""The inbox: which dropped folders are ready, which are still growing, which can never become a case.
+
+A tick looks at names, sizes and times only; it never opens evidence and never hashes (design, "Intake").
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from playe_assets.core.errors import CaseFileError
+from playe_assets.examination.case_file import NAME, CaseFile, read_case_file
+from playe_assets.examination.settings import Settings
+
+REASON = "REASON.txt"
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """One folder in the inbox as a tick sees it."""
+
+    folder: Path
+    state: str
+    """`ready`, `growing` or `rejected`."""
+    fingerprint: str
+    """sha256 over names, sizes and mtimes."""
+    case: CaseFile | None = None
+    files: int = 0
+    total_bytes: int = 0
+    reason: str = ""
+    wait_s: float = 0.0
+    """Of a growing folder that lacks nothing but quiet: seconds until it is ready if nothing changes."""
+
+
+def scan(settings: Settings, now: float | None = None) -> list[Dropped]:
+    """Every folder in the inbox, by name. Files directly in the inbox are nobody's and stay."""
+    settings.inbox.mkdir(parents=True, exist_ok=True)
+    now = time.time() if now is None else now
+    found = []
+    for entry in sorted(os.scandir(settings.inbox), key=lambda e: e.name):
+        if entry.name.startswith(".") or entry.name == settings.rejected.name:
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            found.append(look(Path(entry.path), settings, now))
+    return found
+
+
+def look(folder: Path, settings: Settings, now: float) -> Dropped:
+    """One folder: its fingerprint, and whether it may be taken."""
+    entries, newest = [], folder.stat().st_mtime
+    for name, size, mtime in _walk(folder):
+        entries.append((name, size, mtime))
+        newest = max(newest, mtime / 1e9)
+    seen = hashlib.sha256()
+    for name, size, mtime in sorted(entries):
+        seen.update(name + b"\0" + f"{size} {mtime}\n".encode())
+    fingerprint = seen.hexdigest()
+    evidence = [e for e in entries if e[0] not in (NAME.encode(), REASON.encode())]
+    total = sum(size for _, size, _ in evidence)
+    quiet = now - newest
+
+    def answer(state: str, case: CaseFile | None = None, reason: str = "", wait_s: float = 0.0) -> Dropped:
+        return Dropped(folder, state, fingerprint, case, len(evidence), total, reason, wait_s)
+
+    if quiet < settings.quiet_s:
+        # Anything may still change, a half-written case.yaml too: judge nothing yet.
+        complete = _complete(folder, entries)
+        return answer("growing", wait_s=settings.quiet_s - quiet if complete else settings.settle_s - quiet)
+    try:
+        case = read_case_file(folder)
+    except CaseFileError as problem:
+        return answer("rejected", reason=str(problem))
+    if case.exhibits is None:
+        if quiet < settings.settle_s:
+            return answer("growing", case, wait_s=settings.settle_s - quiet)
+    elif missing := _missing(case, entries):
+        # The operator listed what will come: wait for it as long as it takes, and say so in each tick.
+        return answer("growing", case, reason=f"waiting for {missing}", wait_s=settings.settle_s)
+    if not evidence:
+        return answer("rejected", case, reason=str(CaseFileError("inbox.empty", folder=folder.name)))
+    return answer("ready", case)
+
+
+def reject(dropped: Dropped, settings: Settings) -> Path:
+    """Move the folder to `rejected/` with REASON.txt; nothing in it is touched or lost."""
+    settings.rejected.mkdir(parents=True, exist_ok=True)
+    goal = _free(settings.rejected / dropped.folder.name)
+    dropped.folder.rename(goal)
+    (goal / REASON).write_text(dropped.reason + "\n", encoding="utf-8")
+    return goal
+
+
+def keep(folder: Path, settings: Settings, case_id: str, number: int) -> Path:
+    """Move a delivered folder out of the inbox after intake; it stays as it came."""
+    above = settings.accepted / case_id
+    above.mkdir(parents=True, exist_ok=True)
+    goal = _free(above / f"{number:03d}-{folder.name}")
+    try:
+        folder.rename(goal)
+    except OSError:  # another filesystem: copy, then remove
+        shutil.copytree(folder, goal, symlinks=True, copy_function=shutil.copy2)
+        shutil.rmtree(folder)
+    return goal
+
+
+def _free(goal: Path) -> Path:
+    number, free = 2, goal
+    while free.exists():
+        free = goal.with_name(f"{goal.name}~{number}")
+        number += 1
+    return free
+
+
+def _walk(folder: Path) -> Iterator[tuple[bytes, int, int]]:
+    """(raw name below `folder`, size, mtime_ns) of every entry but folders; links are not followed."""
+    root = os.fsencode(folder)
+    stack = [root]
+    while stack:
+        above = stack.pop()
+        try:
+            entries = list(os.scandir(above))
+        except (FileNotFoundError, PermissionError):
+            continue
+        for entry in entries:
+            try:
+                if entry.is_dir(follow_symlinks=False):
+                    stack.append(entry.path)
+                    continue
+                facts = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:  # vanished between listing and looking: the next tick sees the rest
+                continue
+            yield os.path.relpath(entry.path, root), facts.st_size, facts.st_mtime_ns
+
+
+def _missing(case: CaseFile, entries: list[tuple[bytes, int, int]]) -> str:
+    sizes = {name: size for name, size, _ in entries}
+    for item in case.exhibits or ():
+        size = sizes.get(os.fsencode(item.name))
+        if size is None:
+            return item.name
+        if item.size is not None and size < item.size:
+            return f"{item.name} ({size} of {item.size} bytes)"
+        if item.size is not None and size > item.size:
+            return f"{item.name} (has {size} bytes, listed are {item.size})"
+    return ""
+
+
+def _complete(folder: Path, entries: list[tuple[bytes, int, int]]) -> bool:
+    """Whether the folder has a readable list and all of it is there (used to foresee the waiting time)."""
+    try:
+        case = read_case_file(folder)
+    except CaseFileError:
+        return False
+    return case.exhibits is not None and not _missing(case, entries)

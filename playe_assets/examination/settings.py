@@ -1,0 +1,130 @@
+"""The laboratory's settings: where data lies, how much is audited, who answers. Read when asked, never at import.
+
+Order of precedence: explicit values (a Dagster resource, a CLI option), then the environment
+(`PLAYE_DATA_ROOT`, `PLAYE_INBOX`, `PLAYE_AUDIT`, `PLAYE_LANGUAGE`, `PLAYE_THREADS`, `PLAYE_INLINE_PREVIEWS`),
+then `laboratory.yaml` in the data root, then the defaults below.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from playe_assets.core.errors import CaseFileError
+from playe_assets.core.texts import LANGUAGES
+from playe_assets.core.yamlfile import read_block
+from playe_assets.custody.record import AUDIT_MODES
+
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every setting, typed, with its default."""
+
+    data_root: Path = PROJECT_ROOT / "models-data"
+    inbox: Path = field(default=Path())
+    """The watched folder; `inbox/` below the data root unless set."""
+    audit: str = "full"
+    """`off` (no log, no report), `basic` (without parameters and environment), `full`."""
+    language: str = "en"
+    threads: int = 0
+    """Threads of OpenCV and the decoders; 0 takes what the machine has. Never changes a pixel (tested)."""
+    inline_previews: bool = False
+    """Thumbnails inside Dagster's event log. They outlive an erased case there, so: off."""
+    quiet_s: float = 2.0
+    """A folder with a complete `exhibits:` list is ready after this long without a change."""
+    settle_s: float = 30.0
+    """A folder without such a list is ready after this long without a change."""
+    laboratory: str = "PLAYE"
+    address: str = ""
+    accreditation: str | None = None
+    authorised_by: str | None = None
+
+    @property
+    def cases(self) -> Path:
+        """One folder a case: evidence store, manifests, reports."""
+        return self.data_root / "cases"
+
+    @property
+    def log_path(self) -> Path:
+        """The custody log of the laboratory."""
+        return self.data_root / "audit" / "events.jsonl"
+
+    @property
+    def weights(self) -> Path:
+        """Installed weight files, named by model card."""
+        return self.data_root / "weights"
+
+    @property
+    def registry(self) -> Path:
+        """The model cards, tracked in the repository."""
+        return PROJECT_ROOT / "models-data" / "registry.yaml"
+
+    @property
+    def rejected(self) -> Path:
+        """Folders that cannot become a case, each with its REASON.txt."""
+        return self.inbox / "rejected"
+
+    @property
+    def accepted(self) -> Path:
+        """Delivered folders after intake, as they came."""
+        return self.data_root / "delivered"
+
+
+_VARIABLES = {
+    "data_root": "PLAYE_DATA_ROOT", "inbox": "PLAYE_INBOX", "audit": "PLAYE_AUDIT",
+    "language": "PLAYE_LANGUAGE", "threads": "PLAYE_THREADS", "inline_previews": "PLAYE_INLINE_PREVIEWS",
+    "quiet_s": "PLAYE_QUIET_S", "settle_s": "PLAYE_SETTLE_S",
+}  # fmt: skip
+
+
+def load_settings(given: Mapping[str, Any] | None = None) -> Settings:
+    """The settings in force now.
+
+    Raises:
+        CaseFileError: a setting that does not exist or is out of range, with its source.
+    """
+    values: dict[str, Any] = {}
+    explicit = {k: v for k, v in (given or {}).items() if v not in (None, "")}
+    environment = {k: os.environ[v] for k, v in _VARIABLES.items() if os.environ.get(v)}
+    root = Path(explicit.get("data_root") or environment.get("data_root") or Settings.data_root)
+    file = root / "laboratory.yaml"
+    if file.is_file():
+        block = read_block(file.read_text(encoding="utf-8"), str(file), CaseFileError)
+        known = {f.name for f in fields(Settings)} - {"data_root"}
+        for key in block.values:
+            if key not in known:
+                raise CaseFileError("case.unknown_key", file=str(file), line=block.lines[key], key=key,
+                                    allowed=", ".join(sorted(known)))  # fmt: skip
+        values.update(block.plain())
+    values.update(environment)
+    values.update(explicit)
+    values["data_root"] = root.absolute()
+    values["inbox"] = Path(values["inbox"]).absolute() if values.get("inbox") else root.absolute() / "inbox"
+    return Settings(**{k: _typed(k, v) for k, v in values.items()})
+
+
+def _typed(name: str, value: Any) -> Any:
+    default = getattr(Settings, name, None)
+    try:
+        if name == "audit" and value not in AUDIT_MODES:
+            raise ValueError(" | ".join(AUDIT_MODES))
+        if name == "language" and value not in LANGUAGES:
+            raise ValueError(" | ".join(LANGUAGES))
+        if isinstance(default, bool):
+            if isinstance(value, bool):
+                return value
+            if str(value).lower() not in ("1", "true", "yes", "on", "0", "false", "no", "off"):
+                raise ValueError("true | false")
+            return str(value).lower() in ("1", "true", "yes", "on")
+        if isinstance(default, int):
+            return int(value)
+        if isinstance(default, float):
+            return float(value)
+    except ValueError as problem:
+        raise CaseFileError("settings.value", name=name, value=repr(value), allowed=str(problem)) from None
+    return value
