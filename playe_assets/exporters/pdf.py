@@ -1,0 +1,53 @@
+"""The report's face: the same JSON and pictures always give the same bytes (reportlab's invariant mode)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from playe_assets.exporters.pdf_front import front
+from playe_assets.exporters.pdf_notice import notice_page
+from playe_assets.exporters.pdf_page import Frame, document
+from playe_assets.exporters.pdf_say import Say
+
+_Part = Callable[[Mapping[str, Any], Mapping[str, bytes], Say], Sequence[Any]]
+_PARTS: tuple[_Part, ...] = (front,)
+
+
+def render_pdf(report: Mapping[str, Any], pictures: Mapping[str, bytes], language: str) -> bytes:
+    """The PDF of `report` (from `build_report`) in `language` (`en` or `ru`).
+
+    `pictures` maps the sha256 that the report names to PNG or JPEG bytes; one that is missing is said to
+    be missing in its place.
+
+    Raises:
+        MissingResourceError: the fonts are not installed.
+    """
+    say = Say(language)
+    admin = report["sections"]["administration"]
+    frame = Frame(
+        title=say("title"),
+        left=f"{report['report_id']} · {admin['case']['title']}",
+        right=admin["laboratory"]["name"],
+        foot=say("foot.findings", digest=report["findings_sha256"][:16]),
+        number=say("foot.page"),
+        language=language,
+    )
+    story: list[Any] = []
+    for part in _PARTS:
+        story += part(report, pictures, say)
+    return document(story, frame)
+
+
+def render_notice_pdf(notice: Mapping[str, Any], language: str) -> bytes:
+    """The one-page PDF of a withheld report's notice (from `build_notice`)."""
+    say = Say(language)
+    frame = Frame(
+        title=say("notice.title"),
+        left=f"{notice['notice_id']} · {notice['case']['title']}",
+        right=notice["laboratory"]["name"],
+        foot=say("notice.foot"),
+        number=say("foot.page"),
+        language=language,
+    )
+    return document(list(notice_page(notice, say)), frame)

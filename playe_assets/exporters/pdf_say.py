@@ -1,0 +1,50 @@
+"""Sentences for the PDF: `report.*` keys of the catalogue in one language, and figures as that language writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from playe_assets.core.texts import catalogue, text
+
+
+class Say:
+    """`Say("ru")("steps.title")` is the Russian sentence of `report.steps.title`."""
+
+    def __init__(self, language: str) -> None:
+        self.language = language
+
+    def __call__(self, key: str, **facts: Any) -> str:
+        return text(f"report.{key}", self.language, **facts)
+
+    def word(self, family: str, value: object) -> str:
+        """An enumerated value in words (`report.word.<family>.<value>`); the value itself where none is there."""
+        key = f"report.word.{family}.{value}"
+        return text(key, self.language) if key in catalogue() else str(value)
+
+    def other(self, key: str, fallback: str, **facts: Any) -> str:
+        """A sentence of another file of the catalogue (`step.nlm`), or `fallback` where it is not there."""
+        return text(key, self.language, **facts) if key in catalogue() else fallback
+
+    def reason(self, reason: Mapping[str, Any] | None, family: str = "reason") -> str:
+        """A reason's sentence; empty for none."""
+        if reason is None:
+            return ""
+        return text(f"{family}.{reason['code']}", self.language, **reason["facts"])
+
+    def number(self, value: object, digits: int = 3) -> str:
+        """A figure with at most `digits` decimals and the language's decimal mark; a dash for none."""
+        if value is None:
+            return "—"
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return str(value)
+        if isinstance(value, int):
+            return str(value)
+        shown = f"{value:.{digits}f}".rstrip("0").rstrip(".") if abs(value) < 1e6 else f"{value:.3e}"
+        if value != 0 and float(f"{value:.{digits}f}") == 0:
+            shown = f"{value:.1e}"
+        return shown.replace(".", ",") if self.language == "ru" else shown
+
+    def size(self, count: int) -> str:
+        """Bytes with blanks between thousands, such as `1 234 567 B`."""
+        return f"{count:,}".replace(",", "\u00a0") + "\u00a0" + self("unit.bytes")

@@ -1,0 +1,296 @@
+"""The report as data (design, "The report"): ten sections and the findings, of which the digest is taken.
+
+The findings hold what must come out equal whenever the examination is made again; the sections hold what
+belongs to this issue (people, dates, the log) and point to the findings with JSON pointers, so that no
+fact stands in two places.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+from playe_assets.core.canonical import digest, to_plain
+from playe_assets.core.errors import CommandError, IntegrityError
+from playe_assets.core.presets import Preset, parse_preset
+from playe_assets.core.values import Verdict
+from playe_assets.exporters.report_findings import build_findings
+from playe_assets.exporters.report_limits import ai_statement, limitations
+from playe_assets.exporters.report_log import step_records
+from playe_assets.exporters.report_parts import NoticeParts, ReportParts
+
+SCHEMA_VERSION = "1.0"
+SECTIONS = (
+    "administration",
+    "exhibits",
+    "working_copies",
+    "steps",
+    "attempts",
+    "metrics",
+    "pictures",
+    "ai_statement",
+    "limitations",
+    "custody",
+)
+_MAIN = ("photo", "master")
+_MADE = ("after", "difference", "contributors")
+
+
+def build_report(parts: ReportParts) -> dict[str, Any]:
+    """The report's JSON. Pure: the same parts give the same report.
+
+    Raises:
+        CommandError: audit mode `off`, of which no report can be issued.
+        IntegrityError: an integrity verdict failed, the manifests do not belong together, or a working
+            copy or the preset does not have the digest that was recorded.
+    """
+    verdicts = _judged(parts)
+    preset = _checked(parts, verdicts)
+    findings = build_findings(parts, verdicts)
+    withheld = _withheld(parts, verdicts)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "kind": "report",
+        "report_id": parts.report_id,
+        "language": parts.case.language,
+        "findings_sha256": digest(findings),
+        "findings": findings,
+        "sections": {
+            "administration": _administration(parts, preset),
+            "exhibits": {
+                "facts": "#/findings/exhibits",
+                "refused": "#/findings/refused",
+                "detections": "#/findings/detections",
+                "deliveries": list(parts.ingest.deliveries),
+                "counts": _counts(parts),
+            },
+            "working_copies": {"items": _working_copies(parts)},
+            "steps": {
+                "facts": "#/findings/steps",
+                "records": step_records(parts.log),
+                "environment": to_plain(parts.environment),
+            },
+            "attempts": {
+                "attempts": to_plain(parts.attempts),
+                "overrides": to_plain(parts.overrides),
+                "failures": _failures(parts),
+            },
+            "metrics": {
+                "facts": "#/findings/metrics",
+                "verdicts": "#/findings/verdicts",
+                "thresholds": to_plain(preset.thresholds),
+                "golden_set": parts.golden_set,
+            },
+            "pictures": {
+                "items": [
+                    to_plain(p)
+                    for p in parts.pictures
+                    if p.role not in _MADE or not _hidden(parts, withheld, p.exhibit)
+                ],
+                "withheld": withheld,
+                "frames": _frames(parts),
+            },
+            "ai_statement": {"items": ai_statement(parts, {w["derivative"] for w in withheld})},
+            "limitations": {
+                "items": limitations(parts, preset),
+                "error_rates": None,
+                "validation_reference": parts.golden_set,
+            },
+            "custody": {
+                "log_head": to_plain(parts.log_head),
+                "extract": to_plain(parts.log),
+                "signatures": [],
+                "time_stamps": [],
+                "verify": [f"playe case verify {parts.case.id}"],
+                "rerun": [f"playe case submit FOLDER --case {parts.case.id} --preset {preset.name} --wait"],
+            },
+        },
+    }
+
+
+def build_notice(parts: NoticeParts) -> dict[str, Any]:
+    """The JSON of the notice that stands in place of a withheld report."""
+    failed = [to_plain(v) for v in parts.verdicts if not v.passed]
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "kind": "notice",
+        "notice_id": parts.notice_id,
+        "language": parts.case.language,
+        "laboratory": to_plain(parts.laboratory),
+        "case": to_plain(parts.case),
+        "examination_id": parts.examination_id,
+        "at_utc": parts.at_utc,
+        "verdicts": failed,
+        "log_head": to_plain(parts.log_head),
+        "what_to_do": [f"playe case verify {parts.case.id}", f"playe case show {parts.case.id}"],
+    }
+
+
+def _judged(parts: ReportParts) -> tuple[Verdict, ...]:
+    unique = {digest(v): v for v in (*parts.verdicts, *parts.metrics.verdicts)}
+    return tuple(
+        sorted(
+            unique.values(),
+            key=lambda v: (v.gate, v.exhibit or "", v.derivative or "", v.expectation or "", digest(v)),
+        )
+    )
+
+
+def _checked(parts: ReportParts, verdicts: Iterable[Verdict]) -> Preset:
+    if parts.audit_mode not in ("basic", "full"):
+        raise CommandError("report.audit_off", mode=parts.audit_mode, case=parts.case.id)
+    for v in verdicts:
+        if v.kind == "integrity" and not v.passed and v.on_fail == "withhold" and not _overridden(parts, v):
+            raise IntegrityError("report.integrity", case=parts.case.id, gate=v.gate,
+                                 exhibit=v.exhibit or "-", expectation=v.expectation or "-",
+                                 observed=v.observed or "-", allowed=v.allowed or "-")  # fmt: skip
+    ingest, detection, enhanced = parts.ingest, parts.detection, parts.enhanced
+    links = [
+        ("examination_id", ingest.examination_id, detection.examination_id),
+        ("examination_id", ingest.examination_id, enhanced.examination_id),
+        ("examination_id", ingest.examination_id, parts.metrics.examination_id),
+        ("case_id", parts.case.id, ingest.case_id),
+        ("detections.ingest", digest(ingest), detection.ingest),
+        ("enhanced.ingest", digest(ingest), enhanced.ingest),
+        ("enhanced.detections", digest(detection), enhanced.detections),
+        ("metrics.enhanced", digest(enhanced), parts.metrics.enhanced),
+        ("preset.sha256", hashlib.sha256(parts.preset_text.encode()).hexdigest(), ingest.preset.sha256),
+    ]
+    for entry in detection.entries:
+        if entry.exhibit in parts.detections:
+            links.append(("detections." + entry.exhibit, digest(parts.detections[entry.exhibit]),
+                          entry.sha256 or "-"))  # fmt: skip
+    for exhibit in ingest.exhibits:
+        if exhibit.number in parts.reread:
+            links.append(("working_copy." + exhibit.number, exhibit.sha256, parts.reread[exhibit.number]))
+    for what, expected, found in links:
+        if expected != found:
+            raise IntegrityError("report.chain", what=what, expected=expected, found=found)
+    return parse_preset(parts.preset_text.encode(), f"{ingest.preset.name}.yaml")
+
+
+def _overridden(parts: ReportParts, verdict: Verdict) -> bool:
+    return any(o.binds(verdict) for o in parts.overrides)
+
+
+def _administration(parts: ReportParts, preset: Preset) -> dict[str, Any]:
+    case = to_plain(parts.case)
+    return {
+        "laboratory": to_plain(parts.laboratory),
+        "case": {k: case[k] for k in ("id", "title", "customer", "request")},
+        "operator": case["operator"],
+        "dates": {
+            "received": parts.received_utc,
+            "performed": parts.performed_utc,
+            "issued": parts.issued_utc,
+        },
+        "preset": {
+            **to_plain(preset.ref),
+            "title": dict(preset.title),
+            "description": dict(preset.description),
+            "max_ai_class": preset.max_ai_class.value,
+            "text": parts.preset_text,
+        },
+        "examination_id": parts.ingest.examination_id,
+        "audit_mode": parts.audit_mode,
+        "supersedes": to_plain(parts.supersedes),
+        "repeats": [
+            {
+                "report_id": r.report_id,
+                "sha256": r.sha256,
+                "findings_sha256": r.findings_sha256,
+            }
+            for r in parts.repeats
+        ],
+        "relates_only_to_items_examined": True,
+    }
+
+
+def _counts(parts: ReportParts) -> dict[str, int]:
+    items = parts.ingest.exhibits
+    found = {
+        s: sum(e.status == s and e.role == "exhibit" for e in items)
+        for s in ("accepted", "partial", "quarantined", "duplicate")
+    }
+    return {
+        "received": len(items) + len(parts.ingest.refused),
+        **found,
+        "references": sum(e.role == "reference" for e in items),
+        "refused": len(parts.ingest.refused),
+    }
+
+
+def _working_copies(parts: ReportParts) -> list[dict[str, Any]]:
+    return [
+        {
+            "exhibit": e.number,
+            "original_sha256": e.sha256,
+            "reread_sha256": parts.reread.get(e.number),
+            "equal": (parts.reread[e.number] == e.sha256) if e.number in parts.reread else None,
+            "decoder": e.facts.decoder if e.facts else None,
+        }
+        for e in parts.ingest.exhibits
+    ]
+
+
+def _failures(parts: ReportParts) -> list[dict[str, Any]]:
+    detection = [("detections", d.exhibit, d.failure) for d in parts.detection.entries]
+    enhanced = [("enhanced_frames", d.exhibit, d.failure) for d in parts.enhanced.entries]
+    return [
+        {"stage": stage, "exhibit": number, "reason": to_plain(reason)}
+        for stage, number, reason in (*detection, *enhanced)
+        if reason is not None
+    ]
+
+
+def _withheld(parts: ReportParts, verdicts: Iterable[Verdict]) -> list[dict[str, Any]]:
+    """Each withheld derivative with its cause; what was derived from a withheld one is withheld with it."""
+    causes: dict[str, dict[str, Any]] = {}
+    for v in verdicts:
+        if v.passed or v.on_fail != "withhold" or _overridden(parts, v):
+            continue
+        for d in parts.enhanced.derivatives:
+            if d.number == v.derivative or (v.derivative is None and d.exhibit == v.exhibit):
+                causes.setdefault(d.number, {"verdict": to_plain(v), "reason": None})
+    for entry in parts.enhanced.entries:
+        if entry.failure is not None:
+            for number in entry.derivatives:
+                causes.setdefault(number, {"verdict": None, "reason": to_plain(entry.failure)})
+    grown = True
+    while grown:
+        grown = False
+        bad = {d.sha256: causes[d.number] for d in parts.enhanced.derivatives if d.number in causes}
+        for d in parts.enhanced.derivatives:
+            source = next((s for s in d.was_derived_from if s in bad), None)
+            if source is not None and d.number not in causes:
+                causes[d.number] = bad[source]
+                grown = True
+    exhibit = {d.number: d.exhibit for d in parts.enhanced.derivatives}
+    return [{"derivative": n, "exhibit": exhibit.get(n), **causes[n]} for n in sorted(causes)]
+
+
+def _hidden(parts: ReportParts, withheld: list[dict[str, Any]], exhibit: str) -> bool:
+    numbers = {w["derivative"] for w in withheld}
+    failed = any(e.exhibit == exhibit and e.failure for e in parts.enhanced.entries)
+    return failed or any(
+        d.exhibit == exhibit and d.kind in _MAIN and d.number in numbers for d in parts.enhanced.derivatives
+    )
+
+
+def _frames(parts: ReportParts) -> list[dict[str, Any]]:
+    return [
+        {
+            "exhibit": e.exhibit,
+            "promised": e.frames_in,
+            "decoded": e.frames_decoded,
+            "corrupt": e.frames_corrupt,
+            "written": e.frames_out,
+            "not_decoded": max(0, e.frames_in - e.frames_decoded),
+            "dropped": max(0, e.frames_decoded - e.frames_out),
+            "added": max(0, e.frames_out - e.frames_decoded),
+            "interpolated": 0,
+        }
+        for e in parts.enhanced.entries
+        if e.failure is None
+    ]
