@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import stat
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -52,10 +53,12 @@ def scan(settings: Settings, now: float | None = None) -> list[Dropped]:
 
 def look(folder: Path, settings: Settings, now: float) -> Dropped:
     """One folder: its fingerprint, and whether it may be taken."""
-    entries, newest = [], folder.stat().st_mtime
-    for name, size, mtime in _walk(folder):
-        entries.append((name, size, mtime))
-        newest = max(newest, mtime / 1e9)
+    # Quiet is judged by ctime, which `cp -p` cannot set back; the fingerprint by mtime, which a move keeps.
+    entries, newest = [], folder.stat().st_ctime
+    for name, facts in _walk(folder):
+        newest = max(newest, facts.st_ctime)
+        if not stat.S_ISDIR(facts.st_mode):
+            entries.append((name, facts.st_size, facts.st_mtime_ns))
     seen = hashlib.sha256()
     for name, size, mtime in sorted(entries):
         seen.update(name + b"\0" + f"{size} {mtime}\n".encode())
@@ -116,8 +119,8 @@ def _free(goal: Path) -> Path:
     return free
 
 
-def _walk(folder: Path) -> Iterator[tuple[bytes, int, int]]:
-    """(raw name below `folder`, size, mtime_ns) of every entry but folders; links are not followed."""
+def _walk(folder: Path) -> Iterator[tuple[bytes, os.stat_result]]:
+    """(raw name below `folder`, facts) of every entry; links are not followed."""
     root = os.fsencode(folder)
     stack = [root]
     while stack:
@@ -130,11 +133,10 @@ def _walk(folder: Path) -> Iterator[tuple[bytes, int, int]]:
             try:
                 if entry.is_dir(follow_symlinks=False):
                     stack.append(entry.path)
-                    continue
                 facts = entry.stat(follow_symlinks=False)
             except FileNotFoundError:  # vanished between listing and looking: the next tick sees the rest
                 continue
-            yield os.path.relpath(entry.path, root), facts.st_size, facts.st_mtime_ns
+            yield os.path.relpath(entry.path, root), facts
 
 
 def _missing(case: CaseFile, entries: list[tuple[bytes, int, int]]) -> str:

@@ -1,0 +1,75 @@
+"""What every stage of an examination is given: settings, the case's folder, the recorder, a progress callback."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from playe_assets.core.canonical import from_plain
+from playe_assets.core.errors import IntegrityError, PlayeError
+from playe_assets.core.values import IngestManifest, Reason
+from playe_assets.custody.record import Recorder
+from playe_assets.examination.cases import CaseFolder
+from playe_assets.examination.plan import Plan, plan
+from playe_assets.examination.settings import Settings
+from playe_assets.stores.case_store import CaseStore
+
+T = TypeVar("T")
+Progress = Callable[[str, int, int], None]
+"""(what, done, total): called at sensible steps, never once a frame."""
+
+
+def silent(_what: str, _done: int, _total: int) -> None:
+    """Progress that nobody watches."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The surroundings of one stage of one case."""
+
+    settings: Settings
+    folder: CaseFolder
+    recorder: Recorder
+    progress: Progress = silent
+
+    @property
+    def store(self) -> CaseStore:
+        """The case's evidence store."""
+        return self.folder.store
+
+    @property
+    def case_id(self) -> str:
+        """The case."""
+        return self.folder.case_id
+
+    def manifest(self, kind: type[T], sha256: str) -> T:
+        """A manifest by its digest; the bytes are hashed again."""
+        return from_plain(kind, self.store.get_json(sha256))
+
+    def planned(self, ingest: IngestManifest) -> Plan:
+        """The plan of the examination that `ingest` began.
+
+        Raises:
+            IntegrityError: the preset's file has changed since; the case must be examined anew.
+        """
+        made = plan(ingest.preset.name, self.settings)
+        if made.preset.sha256 != ingest.preset.sha256:
+            raise IntegrityError("preset.changed", preset=ingest.preset.name, case=self.case_id)
+        return made
+
+    def limit_threads(self) -> int:
+        """Set OpenCV's threads as the settings say; returns how many it uses."""
+        import cv2
+
+        wanted = self.settings.threads or len(os.sched_getaffinity(0))
+        cv2.setNumThreads(wanted)
+        return wanted
+
+
+def reason_of(problem: Exception) -> Reason:
+    """An error as a reason that manifests carry: our own with code and facts, another's by its type only."""
+    if isinstance(problem, PlayeError):
+        return Reason(problem.code, {k: str(v) for k, v in problem.facts.items()})
+    return Reason("unexpected", {"type": type(problem).__name__, "message": str(problem)[:300]})

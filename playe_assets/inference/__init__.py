@@ -1,0 +1,1 @@
+"""Inference: the door through which model weights are loaded (runtimes and tiling follow with the engine)."""
