@@ -1,0 +1,96 @@
+"""What all detectors do alike: an 8-bit view of the frame of bounded size, and boxes mapped back to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from playe_assets.core.contracts import Pixels
+from playe_assets.core.values import Detection
+
+
+@dataclass(frozen=True)
+class View:
+    """A shrunken 8-bit copy; one px of it is `1 / scale` px of the frame."""
+
+    pixels: npt.NDArray[np.uint8]
+    """(h, w, c)"""
+    scale: float
+
+
+def view(pixels: Pixels, max_side_px: int) -> View:
+    """`pixels` as 8 bit (the upper byte of 16-bit samples), its longer side at most `max_side_px`."""
+    import cv2
+
+    eight = pixels if pixels.dtype == np.uint8 else (pixels >> 8).astype(np.uint8)
+    height, width, channels = eight.shape
+    scale = min(1.0, max_side_px / max(height, width))
+    if scale < 1.0:
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        shrunk = cv2.resize(np.ascontiguousarray(eight), size, interpolation=cv2.INTER_AREA)
+        eight = shrunk.reshape(size[1], size[0], channels)
+    return View(np.ascontiguousarray(eight, dtype=np.uint8), scale)
+
+
+def grey(seen: View) -> npt.NDArray[np.uint8]:
+    """(h, w) BT.601 luma of a view."""
+    import cv2
+
+    if seen.pixels.shape[2] == 1:
+        return np.ascontiguousarray(seen.pixels[:, :, 0])
+    found: npt.NDArray[np.uint8] = cv2.cvtColor(seen.pixels, cv2.COLOR_RGB2GRAY)
+    return found
+
+
+def bgr(seen: View) -> npt.NDArray[np.uint8]:
+    """(h, w, 3) in the order that OpenCV's trained models expect; grey is repeated."""
+    import cv2
+
+    code = cv2.COLOR_GRAY2BGR if seen.pixels.shape[2] == 1 else cv2.COLOR_RGB2BGR
+    found: npt.NDArray[np.uint8] = cv2.cvtColor(seen.pixels, code)
+    return found
+
+
+def placed(
+    label: str,
+    box: Iterable[float],
+    score: float,
+    scale: float,
+    frame: Pixels,
+    landmarks: Iterable[tuple[float, float]] = (),
+) -> Detection | None:
+    """A box (x, y, width, height) of a view as a `Detection` in the frame, cut at its borders.
+
+    None where nothing of the box lies inside the frame. Rounded to 0.01 px and 0.0001 in score, so that
+    the last bits of a float do not change a digest.
+    """
+    height, width = frame.shape[:2]
+    x, y, box_width, box_height = (float(v) / scale for v in box)
+    left, top = max(0.0, x), max(0.0, y)
+    right, bottom = min(float(width), x + box_width), min(float(height), y + box_height)
+    if right <= left or bottom <= top:
+        return None
+    points = tuple((round(float(px) / scale, 2), round(float(py) / scale, 2)) for px, py in landmarks)
+    return Detection(
+        label, round(left, 2), round(top, 2), round(right - left, 2), round(bottom - top, 2),
+        round(float(score), 4), points,
+    )  # fmt: skip
+
+
+def ordered(found: Iterable[Detection | None]) -> list[Detection]:
+    """By descending score, then x, then y; then size, so that ties have one order too."""
+    kept = [item for item in found if item is not None]
+    return sorted(kept, key=lambda d: (-d.score, d.x, d.y, d.width, d.height))
+
+
+def overlap(one: Detection, other: Detection) -> float:
+    """Intersection over union of two boxes, 0..1."""
+    width = min(one.x + one.width, other.x + other.width) - max(one.x, other.x)
+    height = min(one.y + one.height, other.y + other.height) - max(one.y, other.y)
+    if width <= 0.0 or height <= 0.0:
+        return 0.0
+    shared = width * height
+    return shared / (one.width * one.height + other.width * other.height - shared)

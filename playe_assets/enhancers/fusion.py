@@ -1,0 +1,222 @@
+"""Multi-frame fusion: neighbouring frames average away noise, and nothing else.
+
+A neighbour contributes to a pixel only where its registered residual is explained by noise; elsewhere the
+frame keeps its own value, so that an object that is there for three frames survives without a ghost.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from playe_assets.core.contracts import Enhancer, Frame, Pixels
+from playe_assets.core.params import bounds
+from playe_assets.core.values import MediaKind, StreamFacts
+from playe_assets.enhancers.agreement import Noise, agreeing, noise_of
+from playe_assets.enhancers.registration import Plane, Shift, correlate, refine, shifted, small_grey
+
+
+@dataclass(frozen=True)
+class FusionParams:
+    """Sigmas are in 8-bit units for either bit depth."""
+
+    radius: int = bounds(1, 8, "frames")
+    """Neighbours to each side; 2 * radius + 1 frames are held in memory."""
+    register_max_side_px: int = bounds(64, 4096, "px")
+    """Registration works on a copy shrunken to this longer side."""
+    min_response: float = bounds(0.0, 1.0, "phase correlation response")
+    """Below this two consecutive frames have no known shift (a cut, a flash): neither side sees across."""
+    max_shift_px: float = bounds(0.0, 512.0, "px")
+    """Neighbours further away than this are not used."""
+    min_shift_px: float = bounds(0.0, 0.5, "px")
+    """Shifts under this count as none, because interpolation would cost more than it mends."""
+    sigma_min: float = bounds(0.1, 10.0, "8-bit units")
+    sigma_max: float = bounds(0.5, 60.0, "8-bit units")
+    """The noise is taken as no smaller and no larger, whatever the frames seem to say."""
+    pixel_sigmas: float = bounds(1.0, 6.0, "sigmas of the difference")
+    """A pixel agrees when the difference in every channel is at most this."""
+    patch_px: int = bounds(3, 31, "px", odd=True)
+    patch_ratio: float = bounds(1.05, 5.0, "times the expected mean square")
+    """A patch agrees when its mean squared difference is at most this ..."""
+    mean_sigmas: float = bounds(1.0, 10.0, "sigmas of the patch mean")
+    """... and its mean difference in every channel at most this: finds objects fainter than the noise."""
+    min_agreement: float = bounds(0.0, 1.0, "share of the picture")
+    """A neighbour that agrees on less than this is not used at all: it shows something else."""
+
+
+@dataclass
+class _Held:
+    """A frame in the window, with how it lies against the frame before it."""
+
+    frame: Frame
+    grey: Plane
+    step: Shift | None
+    """From the frame before to this one; None where it is not known."""
+    noise: Noise | None
+    """From this frame's registered difference with the frame before."""
+
+
+@dataclass
+class _Sums:
+    frames: int = 0
+    alone: int = 0
+    contributors: float = 0.0
+    pairs: int = 0
+    unregistered: int = 0
+    shift: float = 0.0
+    max_shift: float = 0.0
+    sigmas: list[float] = field(default_factory=list)
+
+
+class Fusion(Enhancer):
+    """Averages the frames of a window around each frame, with equal weights, after registration.
+
+    The noise is measured in the window itself (see `agreement`), so a frame's result depends on its window
+    only. Corrupt frames neither give nor take. By-product: `contributors`, uint8 (h, w, 1), how many frames
+    stand behind each pixel, the frame itself included.
+    """
+
+    name = "fusion"
+    version = "1"
+    kinds = frozenset({MediaKind.CLIP})
+    reference = (
+        "C. D. Kuglin, D. C. Hines: The phase correlation image alignment method, 1975; B. D. Lucas, T. Kanade, "
+        "IJCAI 1981; A. Buades et al.: A note on multi-image denoising, 2009 (average where explained by noise)"
+    )
+    Params: ClassVar[type] = FusionParams
+
+    def __init__(self, params: Any, facts: StreamFacts) -> None:
+        super().__init__(params, facts)
+        self._sums = _Sums()
+
+    def frame(self, pixels: Pixels) -> Pixels:
+        """A single picture has no neighbours and stays as it is."""
+        return pixels.copy()
+
+    def stream(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """Each frame fused with up to `radius` neighbours on each side; at most 2 * radius + 1 are held."""
+        radius = self.params.radius
+        window: deque[_Held] = deque(maxlen=2 * radius + 1)
+        centre = 0  # index in the window of the next frame to give out
+        for item in frames:
+            if len(window) == window.maxlen:
+                centre -= 1
+            window.append(self._held(item, window[-1] if window else None))
+            if len(window) - centre > radius:
+                yield self._fused(window, centre)
+                centre += 1
+        while centre < len(window):
+            yield self._fused(window, centre)
+            centre += 1
+
+    def measured(self) -> dict[str, float]:
+        """Means over frames, or over pairs of consecutive frames; px of the frame, 8-bit units."""
+        sums = self._sums
+        return {
+            "frames": float(sums.frames),
+            "frames_without_neighbours": float(sums.alone),
+            "contributors_mean": sums.contributors / max(1, sums.frames),
+            "pairs_not_registered": float(sums.unregistered),
+            "shift_mean_px": sums.shift / max(1, sums.pairs),
+            "shift_max_px": sums.max_shift,
+            "noise_sigma_mean": sum(sums.sigmas) / max(1, len(sums.sigmas)),
+        }
+
+    def _held(self, item: Frame, before: _Held | None) -> _Held:
+        params = self.params
+        grey, x_scale, y_scale = small_grey(item.pixels, params.register_max_side_px)
+        if before is None:
+            return _Held(item, grey, None, None)
+        step = None
+        if not (item.corrupt or before.frame.corrupt) and item.pixels.shape == before.frame.pixels.shape:
+            found, response = correlate(before.grey, grey)
+            if response >= params.min_response:
+                found = refine(before.grey, grey, found)
+                step = Shift(found.dx * x_scale, found.dy * y_scale)
+        if step is None or step.length > params.max_shift_px:
+            self._sums.unregistered += 1
+            return _Held(item, grey, None, None)
+        self._sums.pairs += 1
+        self._sums.shift += step.length
+        self._sums.max_shift = max(self._sums.max_shift, step.length)
+        moved, rows, columns = shifted(item.pixels, self._settled(step))
+        noise = noise_of(before.frame.pixels[rows, columns], moved, params.patch_px)
+        return _Held(item, grey, step, noise)
+
+    def _settled(self, shift: Shift) -> Shift:
+        least = self.params.min_shift_px
+        return Shift(*(0.0 if abs(v) < least else v for v in (shift.dx, shift.dy)))
+
+    def _neighbours(self, window: deque[_Held], centre: int) -> Iterator[tuple[Pixels, Shift]]:
+        """Pixels and shift of each usable neighbour, nearest first; a missing step ends its side."""
+        radius = self.params.radius
+        later = earlier = Shift(0.0, 0.0)
+        later_open = earlier_open = True
+        for distance in range(1, radius + 1):
+            ahead, behind = centre + distance, centre - distance
+            if later_open and ahead < len(window) and (step := window[ahead].step) is not None:
+                later = later + step
+                if later.length <= self.params.max_shift_px:
+                    yield window[ahead].frame.pixels, later
+            else:
+                later_open = False
+            if earlier_open and behind >= 0 and (step := window[behind + 1].step) is not None:
+                earlier = earlier + -step
+                if earlier.length <= self.params.max_shift_px:
+                    yield window[behind].frame.pixels, earlier
+            else:
+                earlier_open = False
+
+    def _noise(self, window: deque[_Held], centre: int) -> Noise | None:
+        """The lower median over the pairs that touch the frame's window: motion only ever adds to it."""
+        radius = self.params.radius
+        first, last = max(1, centre - radius + 1), min(len(window), centre + radius + 1)
+        found = [held.noise for held in list(window)[first:last] if held.noise is not None]
+        if not found:
+            return None
+        return Noise.lower_median(found).within(self.params.sigma_min, self.params.sigma_max)
+
+    def _fused(self, window: deque[_Held], centre: int) -> Frame:
+        import cv2
+
+        item = window[centre].frame
+        own = item.pixels
+        height, width, channels = own.shape
+        total: npt.NDArray[np.float32] = own.astype(np.float32)
+        count = np.ones((height, width), np.uint8)
+        used = 0
+        noise = None if item.corrupt else self._noise(window, centre)
+        for other, shift in self._neighbours(window, centre) if noise is not None else ():
+            assert noise is not None
+            moved, rows, columns = shifted(other, self._settled(shift))
+            mask = agreeing(own[rows, columns], moved, noise, self.params)
+            if mask is None:
+                continue
+            used += 1
+            # Views into the sums: rows and columns are slices, so both calls write in place.
+            cv2.accumulate(np.ascontiguousarray(moved), total[rows, columns], mask)
+            cv2.add(count[rows, columns], 1, count[rows, columns], mask)
+        self._sums.frames += 1
+        self._sums.alone += used == 0
+        self._sums.contributors += float(cv2.mean(count)[0])
+        if noise is not None:
+            self._sums.sigmas.append(float(np.mean(noise.sigma)))
+        pixels = _mean(own, total, count) if used else own.copy()
+        return Frame(
+            item.index, item.pts, pixels, item.corrupt, {**item.side, "contributors": count[:, :, np.newaxis]}
+        )
+
+
+def _mean(own: Pixels, total: npt.NDArray[np.float32], count: npt.NDArray[np.uint8]) -> Pixels:
+    """total / count, rounded half up (cv2.divide would round a tie to even)."""
+    import cv2
+
+    divisor = count if own.shape[2] == 1 else cv2.merge([count] * own.shape[2])
+    depth = cv2.CV_8U if own.dtype == np.uint8 else cv2.CV_16U
+    found: Pixels = cv2.divide(total.reshape(divisor.shape), divisor, dtype=depth)
+    return found.reshape(own.shape)

@@ -1,0 +1,51 @@
+"""One luma for all enhancers, and the way back that changes nothing where the luma did not change.
+
+Luma is ITU-R BT.601 on gamma-encoded RGB (OpenCV's COLOR_RGB2YCrCb, full range, rounded). Results go
+back as differences: rgb + inverse(delta), so that a step which leaves Y, Cr and Cb alone leaves every
+sample alone; a plain round trip would move 8-bit colours by up to 2 units.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from playe_assets.core.contracts import Pixels
+
+# ITU-R BT.601-7, 2.5.1 solved for R, G, B with OpenCV's scaling: rows R, G, B; columns Y, Cr, Cb.
+_INVERSE = np.array(
+    [[1.0, 1.402525, 0.0], [1.0, -0.714403, -0.343730], [1.0, 0.0, 1.769905]], dtype=np.float32
+)
+
+
+def planes(pixels: Pixels) -> Pixels:
+    """(h, w, 3) RGB as Y, Cr, Cb of the same dtype; (h, w, 1) as it is."""
+    import cv2
+
+    if pixels.shape[2] == 1:
+        return pixels
+    found: Pixels = cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_RGB2YCrCb)
+    return found
+
+
+def with_delta(pixels: Pixels, delta: npt.NDArray[np.float32]) -> Pixels:
+    """`pixels` plus a change of luma (h, w) or of Y, Cr and Cb (h, w, 3), rounded and clipped."""
+    import cv2
+
+    change: Any = delta
+    if pixels.shape[2] == 3 and delta.ndim == 3:
+        change = cv2.transform(delta, _INVERSE)
+    elif pixels.shape[2] == 3:
+        change = cv2.merge([delta, delta, delta])
+    depth = cv2.CV_8U if pixels.dtype == np.uint8 else cv2.CV_16U
+    base = pixels if pixels.shape[2] == 3 else pixels[:, :, 0]
+    # cv2.add saturates and rounds half to even, in one pass over the picture.
+    summed: Pixels = cv2.add(base, change, dtype=depth)
+    return summed if summed.ndim == 3 else summed[:, :, np.newaxis]
+
+
+def unit(pixels: Pixels) -> float:
+    """What one 8-bit step is worth in the samples of `pixels`: 1 or 257 (65535 / 255)."""
+    return 1.0 if pixels.dtype == np.uint8 else 257.0

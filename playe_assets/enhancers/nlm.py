@@ -1,0 +1,67 @@
+"""Non-local means denoising of luma and chroma: each sample becomes an average of places that look alike."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from playe_assets.core.contracts import Enhancer, Pixels
+from playe_assets.core.params import bounds
+from playe_assets.enhancers.luma import planes, unit, with_delta
+
+
+@dataclass(frozen=True)
+class NlmParams:
+    """Strengths are standard deviations of noise in 8-bit units, for either bit depth."""
+
+    h_luma: float = bounds(0.0, 30.0, "8-bit units")
+    """Filter strength on Y; 0 leaves it alone. About 0.8 times the noise's sigma keeps texture."""
+    h_chroma: float = bounds(0.0, 30.0, "8-bit units")
+    """Filter strength on Cr and Cb together; colour noise is coarser and hides less detail."""
+    template_px: int = bounds(3, 11, "px", odd=True)
+    """Side of the patches that are compared."""
+    search_px: int = bounds(5, 35, "px", odd=True)
+    """Side of the square in which like patches are sought; time grows with its square."""
+
+
+class NonLocalMeans(Enhancer):
+    """OpenCV's fastNlMeansDenoising on Y and on (Cr, Cb); grey pictures on their one plane.
+
+    8 bit: patch distance is the mean square (L2). 16 bit: OpenCV offers the mean absolute difference (L1)
+    only; its h is multiplied by sqrt(2/pi), the ratio of the two for Gaussian noise, so that the same
+    parameter means the same strength.
+    """
+
+    name = "nlm"
+    version = "1"
+    reference = "A. Buades, B. Coll, J.-M. Morel: Non-Local Means Denoising, IPOL 1 (2011), 208-212"
+    Params: ClassVar[type] = NlmParams
+
+    def frame(self, pixels: Pixels) -> Pixels:
+        """`pixels` denoised, same shape and dtype."""
+        import cv2
+
+        before = planes(pixels)
+        delta = np.zeros(before.shape, np.float32)
+        luma = np.ascontiguousarray(before[:, :, 0])
+        delta[:, :, 0] = cv2.subtract(self._denoised(luma, self.params.h_luma), luma, dtype=cv2.CV_32F)
+        if before.shape[2] == 3:
+            chroma = np.ascontiguousarray(before[:, :, 1:])
+            after = self._denoised(chroma, self.params.h_chroma)
+            delta[:, :, 1:] = cv2.subtract(after, chroma, dtype=cv2.CV_32F)
+            return with_delta(pixels, delta)
+        return with_delta(pixels, delta[:, :, 0])
+
+    def _denoised(self, plane: Pixels, h: float) -> Any:
+        import cv2
+
+        if h == 0.0:
+            return plane
+        template, search = self.params.template_px, self.params.search_px
+        if plane.dtype == np.uint8:
+            return cv2.fastNlMeansDenoising(plane, None, [h], template, search, cv2.NORM_L2)
+        strength = h * unit(plane) * math.sqrt(2.0 / math.pi)
+        return cv2.fastNlMeansDenoising(plane, None, [strength], template, search, cv2.NORM_L1)

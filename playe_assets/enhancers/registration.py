@@ -1,0 +1,162 @@
+"""Translation between two frames of a clip, to a small part of a pixel, and warping by it.
+
+Only translation is estimated: what else moves (rotation, zoom, parallax, things) leaves residuals that the
+fusion's test refuses. Source of the estimate: C. D. Kuglin, D. C. Hines (1975), phase correlation; refined
+by B. D. Lucas, T. Kanade (1981), restricted to one translation for the whole picture.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from playe_assets.core.contracts import Pixels
+
+Plane = npt.NDArray[np.float32]
+_TAPS = 4
+"""Lanczos-4: four samples to each side."""
+_SMALLEST_SIDE = 16
+"""Under this a phase correlation has too few waves to mean anything."""
+
+
+@dataclass(frozen=True)
+class Shift:
+    """What lies at (x, y) in the earlier frame lies at (x + dx, y + dy) in the later one; px of the frame."""
+
+    dx: float
+    dy: float
+
+    def __add__(self, other: Shift) -> Shift:
+        return Shift(self.dx + other.dx, self.dy + other.dy)
+
+    def __neg__(self) -> Shift:
+        return Shift(-self.dx, -self.dy)
+
+    @property
+    def length(self) -> float:
+        """px"""
+        return math.hypot(self.dx, self.dy)
+
+
+def small_grey(pixels: Pixels, max_side_px: int) -> tuple[Plane, float, float]:
+    """Luma (h, w) as float32 of at most `max_side_px`, with how many frame px one of its px is (x, y)."""
+    import cv2
+
+    grey = pixels[:, :, 0] if pixels.shape[2] == 1 else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    height, width = grey.shape
+    scale = min(1.0, max_side_px / max(height, width))
+    small = (max(1, round(width * scale)), max(1, round(height * scale)))
+    if scale < 1.0:
+        grey = cv2.resize(grey, small, interpolation=cv2.INTER_AREA)
+    unit = 1.0 if pixels.dtype == np.uint8 else 1.0 / 257.0
+    return np.multiply(grey, np.float32(unit), dtype=np.float32), width / small[0], height / small[1]
+
+
+@functools.lru_cache(maxsize=4)
+def _hann(width: int, height: int) -> Plane:
+    import cv2
+
+    window: Plane = cv2.createHanningWindow((width, height), cv2.CV_32F)
+    window.flags.writeable = False
+    return window
+
+
+def correlate(earlier: Plane, later: Plane) -> tuple[Shift, float]:
+    """Shift in px of these planes and the response, 0 (nothing in common) to 1."""
+    import cv2
+
+    height, width = earlier.shape
+    if min(height, width) < _SMALLEST_SIDE:
+        return Shift(0.0, 0.0), 0.0
+    (dx, dy), response = cv2.phaseCorrelate(earlier, later, _hann(width, height))
+    if not (math.isfinite(dx) and math.isfinite(dy) and math.isfinite(response)):
+        return Shift(0.0, 0.0), 0.0
+    return Shift(float(dx), float(dy)), float(response)
+
+
+def refine(earlier: Plane, later: Plane, first: Shift, rounds: int = 2) -> Shift:
+    """`first` improved by least squares on grey-value gradients, without what does not follow the shift.
+
+    Both planes are smoothed a little (sigma 1.2 px), because the linear model holds over the width of an edge.
+    """
+    import cv2
+
+    one = cv2.GaussianBlur(earlier, (0, 0), 1.2)
+    other = cv2.GaussianBlur(later, (0, 0), 1.2)
+    found = first
+    for _ in range(rounds):
+        moved, rows, columns = shifted(other[:, :, np.newaxis], found)
+        if min(moved.shape[:2]) < _SMALLEST_SIDE:
+            return first
+        here = one[rows, columns]
+        there = moved[:, :, 0]
+        gx = cv2.Scharr(there, cv2.CV_32F, 1, 0, scale=1.0 / 32.0)
+        gy = cv2.Scharr(there, cv2.CV_32F, 0, 1, scale=1.0 / 32.0)
+        residual = here - there
+        # Things that move by themselves have residuals far outside the majority's.
+        limit = 3.0 * 1.4826 * float(np.median(np.abs(residual[::2, ::2]))) + 0.5
+        weight = (np.abs(residual) <= limit).astype(np.float32)
+        wx, wy = gx * weight, gy * weight
+        a, b, c = (float(np.vdot(wx, gx)), float(np.vdot(wx, gy)), float(np.vdot(wy, gy)))
+        p, q = float(np.vdot(wx, residual)), float(np.vdot(wy, residual))
+        determinant = a * c - b * b
+        # Flat, or edges in one direction only: the other direction cannot be known from gradients.
+        if determinant <= 1e-3 * (a + c) ** 2 or a + c < 1.0:
+            return found
+        step = Shift((c * p - b * q) / determinant, (a * q - b * p) / determinant)
+        if step.length > 1.0:
+            return first
+        found = found + step
+    return found
+
+
+@functools.lru_cache(maxsize=64)
+def _kernel(fraction: float) -> Plane:
+    """Lanczos-4 taps that read at `fraction` (0..1) behind the fourth tap, summing to 1."""
+    places = np.arange(1 - _TAPS, _TAPS + 1, dtype=np.float64) - fraction
+    taps = np.sinc(places) * np.sinc(places / _TAPS)
+    found: Plane = (taps / taps.sum()).astype(np.float32)
+    return found
+
+
+def shifted(pixels: npt.NDArray[np.generic], shift: Shift) -> tuple[npt.NDArray[np.generic], slice, slice]:
+    """The later frame read at (x + dx, y + dy), only where all taps lie inside it.
+
+    Returns the samples and the rows and columns of the earlier frame that they belong to. Borders are not
+    replicated: what was not seen does not contribute. A whole-pixel shift is a plain view.
+    """
+    import cv2
+
+    height, width = pixels.shape[:2]
+    whole_x, whole_y = math.floor(shift.dx), math.floor(shift.dy)
+    part_x, part_y = shift.dx - whole_x, shift.dy - whole_y
+    margin = (_TAPS if part_x else 0, _TAPS if part_y else 0)
+    left, right = _span(whole_x, width, margin[0])
+    top, bottom = _span(whole_y, height, margin[1])
+    rows, columns = slice(top, bottom), slice(left, right)
+    if not part_x and not part_y:
+        return pixels[top + whole_y : bottom + whole_y, left + whole_x : right + whole_x], rows, columns
+    x_taps = _kernel(part_x) if part_x else np.ones(1, np.float32)
+    y_taps = _kernel(part_y) if part_y else np.ones(1, np.float32)
+    # The window that the taps need and no more; its outer margin is cut off again below.
+    lead_x, lead_y = (_TAPS - 1 if part_x else 0), (_TAPS - 1 if part_y else 0)
+    y_from, x_from = max(0, top + whole_y - lead_y), max(0, left + whole_x - lead_x)
+    y_to, x_to = bottom + whole_y + margin[1], right + whole_x + margin[0]
+    window = np.ascontiguousarray(pixels[y_from:y_to, x_from:x_to])
+    if bottom <= top or right <= left:
+        return pixels[:0, :0], slice(0, 0), slice(0, 0)
+    moved = cv2.sepFilter2D(window, -1, x_taps, y_taps, anchor=(lead_x, lead_y))
+    moved = moved.reshape(*window.shape[:2], pixels.shape[2])
+    return moved[lead_y : lead_y + bottom - top, lead_x : lead_x + right - left], rows, columns
+
+
+def _span(whole: int, size: int, margin: int) -> tuple[int, int]:
+    """First and one past the last coordinate of the earlier frame whose taps lie inside the later one."""
+    lead = margin - 1 if margin else 0
+    first = max(0, lead - whole)
+    last = min(size, size - margin - whole)
+    return first, max(first, last)

@@ -1,0 +1,19 @@
+"""The metrics: one file each, one line here. Importing this loads none of them."""
+
+from __future__ import annotations
+
+from playe_assets.core.contracts import Metric
+from playe_assets.core.registry import Registry
+
+# In the order of the table's columns: likeness first, then what a picture has by itself, then consistency.
+METRICS: Registry[Metric] = Registry(
+    "metric",
+    {
+        "psnr": "playe_assets.metrics.psnr:Psnr",
+        "ssim": "playe_assets.metrics.ssim:Ssim",
+        "sharpness": "playe_assets.metrics.sharpness:Sharpness",
+        "noise": "playe_assets.metrics.noise:Noise",
+        "blockiness": "playe_assets.metrics.blockiness:Blockiness",
+        "consistency": "playe_assets.metrics.consistency:Consistency",
+    },
+)
