@@ -1,7 +1,7 @@
-"""The evidence store of one case: every object lies under its sha256, read-only, and appears whole or not at all.
+"""The evidence store of one case: every object lies under its sha256, read-only, whole or not there at all.
 
 A file is written under `tmp/`, synchronised, renamed into `objects/ab/`, and its folder synchronised, so that
-after a power cut an object is either complete or absent. A record is a claim about an object: `get_*` hash again.
+after a power cut an object is complete or absent. A record is a claim about an object: `get_*` hash again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PIECE: Final = 4 << 20
 
 
 class CaseStore:
-    """Content-addressed objects below `root` (`models-data/cases/<case>`); safe for several processes at once.
+    """Content-addressed objects below `root` (`models-data/cases/<case>`); several processes may write.
 
     Two writers of the same bytes meet in the same name; the second finds the object there and drops its copy.
     """
@@ -95,7 +95,7 @@ class CaseStore:
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
-        """A fresh folder of our own on the store's filesystem, removed afterwards with all that is left in it."""
+        """A fresh private folder on the filesystem of the store, removed afterwards with all in it."""
         above = self.root / "tmp"
         above.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder = above / secrets.token_hex(8)
@@ -108,8 +108,8 @@ class CaseStore:
     def adopt(self, path: Path, sha256: str | None = None) -> tuple[str, int]:
         """Moves a finished scratch file in; returns its sha256 and size. An object that is there is kept.
 
-        `sha256` is given only by a caller that has just read these very bytes back from `path` and hashed them;
-        otherwise the file is hashed here.
+        `sha256` is given only by a caller that has just read these very bytes back from `path` and hashed
+        them; otherwise the file is hashed here.
         """
         name, size = (sha256, path.stat().st_size) if sha256 else hash_file(path)
         if self.has(name):
