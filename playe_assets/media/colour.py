@@ -1,8 +1,8 @@
 """From the decoder's samples to RGB: which matrix and range are used, and the arithmetic.
 
 8-bit material goes through swscale with accurate rounding (measured against the formulas of ITU-T H.273: at
-most 0.51 of one level). Deeper limited-range material does not: swscale 9.5 makes 10-bit white 1020 of 1023, so
-there only the chroma is interpolated by swscale and the matrix is applied here.
+most 0.51 of one level). Deeper material does not: swscale 9.5 makes 10-bit limited-range white 1020 of 1023,
+so there only the chroma is interpolated by swscale and the matrix is applied here.
 """
 
 from __future__ import annotations
@@ -29,8 +29,10 @@ RANGES: Final = {1: "limited", 2: "full"}
 """Code points of ITU-T H.273 to FFmpeg's names; 2 (unspecified) and reserved values are absent: null."""
 
 _SWS_MATRIX: Final = {"bt709": 1, "fcc": 4, "bt470bg": 5, "smpte170m": 5, "smpte240m": 7, "bt2020nc": 9}
-_LUMA: Final = {"bt709": (0.2126, 0.0722), "fcc": (0.30, 0.11), "bt470bg": (0.299, 0.114),
-                "smpte170m": (0.299, 0.114), "smpte240m": (0.212, 0.087), "bt2020nc": (0.2627, 0.0593)}  # fmt: skip
+_LUMA: Final = {
+    "bt709": (0.2126, 0.0722), "fcc": (0.30, 0.11), "bt470bg": (0.299, 0.114),
+    "smpte170m": (0.299, 0.114), "smpte240m": (0.212, 0.087), "bt2020nc": (0.2627, 0.0593),
+}  # fmt: skip
 """Kr and Kb of ITU-T H.273, table 4."""
 
 
@@ -108,8 +110,8 @@ class ToRgb:
     def _grey(self, frame: Any) -> Pixels:
         c = self.conversion
         if c.depth <= 8:
-            plain = self._array(frame, "gray", self._source_range, self._source_range)[:, :, None]
-            return plain if c.full_range else _LIMITED_GREY[plain]
+            plain: Any = self._array(frame, "gray", self._source_range, self._source_range)[:, :, None]
+            return plain if c.full_range else _LIMITED_GREY[plain]  # type: ignore[no-any-return]
         depth = _even_depth(c.depth)
         plain = self._array(frame, f"gray{depth}le", self._source_range, self._source_range)[:, :, None]
         if c.full_range:
@@ -117,9 +119,10 @@ class ToRgb:
         low, span = 16 << (depth - 8), 219 << (depth - 8)
         return _to_uint16((plain.astype(np.float64) - low) / span)
 
-    def _array(self, frame: Any, name: str, source: int, goal: int | None = None) -> Any:
+    def _array(self, frame: Any, name: str, source: int, goal: int | None = None) -> Pixels:
         array = self._scale(frame, name, source, self._full if goal is None else goal).to_ndarray()
-        return np.ascontiguousarray(array)
+        contiguous: Pixels = np.ascontiguousarray(array)
+        return contiguous
 
     def _scale(self, frame: Any, name: str, source: int, goal: int) -> Any:
         matrix = _SWS_MATRIX.get(self.conversion.matrix)
@@ -147,11 +150,13 @@ def _stretch(array: Any, depth: int) -> Pixels:
     if depth == 16:
         return np.ascontiguousarray(array, dtype=np.uint16)
     top = (1 << depth) - 1
-    return ((array.astype(np.uint32) * 65535 + top // 2) // top).astype(np.uint16)
+    wide: Pixels = ((array.astype(np.uint32) * 65535 + top // 2) // top).astype(np.uint16)
+    return wide
 
 
 def _to_uint16(unit: Any) -> Pixels:
-    return np.rint(np.clip(unit, 0.0, 1.0) * 65535.0).astype(np.uint16)
+    wide: Pixels = np.rint(np.clip(unit, 0.0, 1.0) * 65535.0).astype(np.uint16)
+    return wide
 
 
 def _planes(frame: Any) -> list[Any]:

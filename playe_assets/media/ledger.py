@@ -1,0 +1,71 @@
+"""The time ledger: one line a frame in order of presentation, as CSV that people and programs read alike.
+
+`time_s` is rounded to nanoseconds for people; the exact time is `pts` x time base, both integers.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+
+from playe_assets.core.errors import IntegrityError
+
+HEADER = ("index", "pts", "time_s", "key", "flags", "written_pts")
+
+
+@dataclass(frozen=True)
+class LedgerRow:
+    """One frame."""
+
+    index: int
+    """0 upward, in order of presentation."""
+    pts: int
+    """Ticks of the source stream's time base."""
+    key: bool = False
+    """Decodable by itself, as the container states."""
+    flags: tuple[str, ...] = ()
+    """Sorted words: `corrupt` (concealed or damaged), `dts` (the container gives no presentation time, the
+    decoding time stands in), `untimed` (no time at all), `hidden` (the edit list does not show it)."""
+    written_pts: int | None = None
+    """Of a derivative: ticks of its own container's clock, null in a source's ledger."""
+
+
+def write_ledger(rows: Iterable[LedgerRow], time_base: Fraction) -> bytes:
+    """The ledger's bytes, the same for the same rows: UTF-8, LF, header line first."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow((*HEADER, f"time_base={time_base}"))
+    for row in rows:
+        written = "" if row.written_pts is None else row.written_pts
+        writer.writerow((row.index, row.pts, seconds(row.pts * time_base), int(row.key),
+                         " ".join(row.flags), written))  # fmt: skip
+    return out.getvalue().encode("utf-8")
+
+
+def read_ledger(data: bytes) -> tuple[tuple[LedgerRow, ...], Fraction]:
+    """Rows and time base of a ledger.
+
+    Raises:
+        IntegrityError: it is no ledger, or its lines are not numbered 0, 1, 2 ...
+    """
+    lines = csv.reader(io.StringIO(data.decode("utf-8")))
+    head = next(lines, [])
+    if tuple(head[:-1]) != HEADER or not head[-1].startswith("time_base="):
+        raise IntegrityError("ledger.form", line=1)
+    rows = []
+    for number, (index, pts, _time, key, flags, written) in enumerate(lines):
+        if int(index) != number:
+            raise IntegrityError("ledger.form", line=number + 2)
+        rows.append(LedgerRow(number, int(pts), key == "1", tuple(flags.split()),
+                              int(written) if written else None))  # fmt: skip
+    return tuple(rows), Fraction(head[-1].partition("=")[2])
+
+
+def seconds(exact: Fraction) -> str:
+    """`exact` seconds as a decimal of nine places, halves to even; integers only, so no platform differs."""
+    nanoseconds = round(exact * 10**9)
+    sign, rest = ("-" if nanoseconds < 0 else ""), abs(nanoseconds)
+    return f"{sign}{rest // 10**9}.{rest % 10**9:09d}"

@@ -1,0 +1,51 @@
+"""What writing a clip did to its times and its size, for the record and the ledger."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from playe_assets.core.values import Reason
+from playe_assets.media.ledger import LedgerRow, write_ledger
+
+
+@dataclass
+class WriteReport:
+    """What was written; complete after the writer was closed."""
+
+    rows: list[LedgerRow] = field(default_factory=list)
+    """One a frame: source PTS, and `written_pts` in ticks of `written_time_base`."""
+    written_time_base: Fraction = Fraction(1, 1000)
+    pixel_sha256: str = ""
+    """Of the frames as handed in (a lossless file gives them back, a viewing copy does not)."""
+    width: int = 0
+    height: int = 0
+    encoder: dict[str, Any] = field(default_factory=dict)
+    """Name, version and every option."""
+    max_deviation_s: Fraction = Fraction(0)
+    """Largest difference between a written and its source time, after `shift_s`."""
+    shift_s: Fraction = Fraction(0)
+    """Added to every time because the container cannot hold times before zero."""
+    moved: int = 0
+    """Frames whose source time is not after the one before, moved to keep the order."""
+    padded: tuple[int, int] = (0, 0)
+    """Columns on the right and rows at the bottom that repeat the edge (viewing copy of an odd size)."""
+
+    def ledger(self, time_base: Fraction) -> bytes:
+        """The derivative's ledger; `time_base` is the source's."""
+        return write_ledger(self.rows, time_base)
+
+    def deviations(self) -> tuple[Reason, ...]:
+        """What could not be carried over exactly, as reasons for the record."""
+        found = []
+        if self.max_deviation_s:
+            found.append(Reason("timing_rounded", {"max_us": float(round(self.max_deviation_s * 10**6, 3)),
+                                                   "clock": str(self.written_time_base)}))  # fmt: skip
+        if self.shift_s:
+            found.append(Reason("timing_shifted", {"shift_s": str(self.shift_s)}))
+        if self.moved:
+            found.append(Reason("timing_moved", {"frames": self.moved}))
+        if any(self.padded):
+            found.append(Reason("padded", {"columns": self.padded[0], "rows": self.padded[1]}))
+        return tuple(found)
