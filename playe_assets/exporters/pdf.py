@@ -5,13 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from playe_assets.exporters.pdf_closing import custody, limits
+from playe_assets.exporters.pdf_evidence import exhibits, working_copies
 from playe_assets.exporters.pdf_front import front
+from playe_assets.exporters.pdf_measures import measures
 from playe_assets.exporters.pdf_notice import notice_page
 from playe_assets.exporters.pdf_page import Frame, document
+from playe_assets.exporters.pdf_pictures import ai_statement, pictures_section
 from playe_assets.exporters.pdf_say import Say
+from playe_assets.exporters.pdf_steps import attempts, steps
 
 _Part = Callable[[Mapping[str, Any], Mapping[str, bytes], Say], Sequence[Any]]
-_PARTS: tuple[_Part, ...] = (front,)
+_PARTS: tuple[_Part, ...] = (
+    front,
+    exhibits,
+    working_copies,
+    steps,
+    attempts,
+    measures,
+    pictures_section,
+    ai_statement,
+    limits,
+    custody,
+)
+"""In the order of the design's list; `front` holds section 1."""
 
 
 def render_pdf(report: Mapping[str, Any], pictures: Mapping[str, bytes], language: str) -> bytes:

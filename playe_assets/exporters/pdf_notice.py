@@ -15,7 +15,7 @@ _SHOWN = 12
 def notice_page(notice: Mapping[str, Any], say: Say) -> Sequence[Any]:
     """That the report is withheld, which gate, exhibit and expectation, and what to do."""
     case, lab = notice["case"], notice["laboratory"]
-    head = notice["log_head"]
+    head, worker = notice["log_head"], case["operator"]
     rows: list[list[Any]] = [
         [say("col.gate"), say("col.exhibit"), say("col.expectation"), say("col.observed"), say("col.allowed")]
     ]
@@ -37,10 +37,13 @@ def notice_page(notice: Mapping[str, Any], say: Say) -> Sequence[Any]:
             [
                 (say("lab"), para(f"{lab['name']}, {lab['address']}", "cell", limit=240)),
                 (say("case"), para(f"{case['id']} · {case['title']}", "cell", limit=240)),
-                (say("operator"), para(f"{case['operator']['id']} ({case['operator']['role']})", "cell", limit=120)),
+                (say("operator"), para(f"{worker['id']} ({worker['role']})", "cell", limit=120)),
                 (say("examination_id"), sha(notice["examination_id"])),
                 (say("date.notice"), notice["at_utc"]),
-                (say("log_head"), say("log_head_value", seq=head["seq"], sha=head["sha256"]) if head else "—"),
+                (
+                    say("log_head"),
+                    say("log_head_value", seq=head["seq"], sha=head["sha256"]) if head else "—",
+                ),
             ]
         ),
         para(say("notice.failed"), "h2"),

@@ -6,6 +6,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from xml.sax.saxutils import unescape
 
 from playe_assets.exporters.pdf_style import (
     ACCENT,
@@ -86,9 +87,7 @@ def _canvas(frame: Frame) -> Any:
     from reportlab.pdfgen.canvas import Canvas
 
     def fitted(value: str, size: float, width: float) -> str:
-        plain = shown(value, 400).replace("<br/>", " ")
-        for mark, char in (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")):
-            plain = plain.replace(mark, char)
+        plain = unescape(shown(value, 400).replace("<br/>", " "))
         if stringWidth(plain, FONT, size) <= width:
             return plain
         while plain and stringWidth(plain + "…", FONT, size) > width:

@@ -1,4 +1,4 @@
-"""Sentences for the PDF: `report.*` keys of the catalogue in one language, and figures as that language writes them."""
+"""Sentences for the PDF: `report.*` keys in one language, and figures as it writes them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Say:
         return text(f"report.{key}", self.language, **facts)
 
     def word(self, family: str, value: object) -> str:
-        """An enumerated value in words (`report.word.<family>.<value>`); the value itself where none is there."""
+        """An enumerated value in words (`report.word.<family>.<value>`), else the value itself."""
         key = f"report.word.{family}.{value}"
         return text(key, self.language) if key in catalogue() else str(value)
 

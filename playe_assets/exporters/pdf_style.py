@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape, unescape
 
 from playe_assets.core.errors import MissingResourceError
 
@@ -66,7 +66,7 @@ def register_fonts() -> None:
     if found is None or found.origin is None:
         raise MissingResourceError("report.font", file=_FILES[FONT])
     folder = Path(found.origin).parent / "mpl-data" / "fonts" / "ttf"
-    for name, file in _FILES.items():
+    for file in _FILES.values():
         if not (folder / file).is_file():
             raise MissingResourceError("report.font", file=file)
     for name, file in reversed(_FILES.items()):  # FONT last: its presence means that all are there
@@ -149,6 +149,14 @@ def sha(value: str | None) -> Any:
     return markup("<br/>".join(escape(text[i : i + 32]) for i in range(0, len(text), 32)), "mono")
 
 
+class Plain:
+    """A table cell drawn on one line as it is, without markup: for tables of thousands of cells."""
+
+    def __init__(self, value: object, length: int) -> None:
+        plain = unescape(shown(value, 200).replace("<br/>", " "))
+        self.text = plain if len(plain) <= length else plain[: length - 1] + "…"
+
+
 def table(
     rows: Sequence[Sequence[Any]],
     widths: Sequence[float],
@@ -162,7 +170,10 @@ def table(
 
     total = sum(widths)
     cells = [
-        [para(c, "head" if i < head else "cell") if isinstance(c, str) else c for c in row]
+        [
+            c.text if isinstance(c, Plain) else para(c, "head" if i < head else "cell") if isinstance(c, str) else c
+            for c in row
+        ]
         for i, row in enumerate(rows)
     ]
     look: list[tuple[Any, ...]] = [

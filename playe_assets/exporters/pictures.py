@@ -146,10 +146,7 @@ def _png(pixels: npt.NDArray[Any], role: str, scale: dict[str, float]) -> bytes:
     """8-bit PNG written here rather than by a library, whose choices change between versions."""
     height, width, channels = pixels.shape
     rows = pixels.reshape(height, width * channels)
-    if height > 1:
-        up = np.vstack([rows[:1], rows[1:] - rows[:-1]])  # filter type 2 (Up): modulo 256, uint8 wraps
-    else:
-        up = rows
+    up = np.vstack([rows[:1], rows[1:] - rows[:-1]])  # filter type 2 (Up): modulo 256, uint8 wraps
     filtered = np.empty((height, 1 + width * channels), dtype=np.uint8)
     filtered[:, 0] = 2
     filtered[:, 1:] = up

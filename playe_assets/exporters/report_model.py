@@ -61,13 +61,14 @@ def build_report(parts: ReportParts) -> dict[str, Any]:
             "exhibits": {
                 "facts": "#/findings/exhibits",
                 "refused": "#/findings/refused",
-                "detections": "#/findings/detections",
                 "deliveries": list(parts.ingest.deliveries),
                 "counts": _counts(parts),
             },
             "working_copies": {"items": _working_copies(parts)},
             "steps": {
                 "facts": "#/findings/steps",
+                "detections": "#/findings/detections",
+                "derivatives": "#/findings/derivatives",
                 "records": step_records(parts.log),
                 "environment": to_plain(parts.environment),
             },

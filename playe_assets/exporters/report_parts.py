@@ -1,4 +1,4 @@
-"""What a report is made of: plain frozen values that the report's caller gathers (`report_model` joins them)."""
+"""What a report is made of: plain frozen values that its caller gathers."""
 
 from __future__ import annotations
 

@@ -1,0 +1,91 @@
+"""Sections 9 and 10: limitations, the custody log's extract, how to verify and how to run it again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from playe_assets.exporters.pdf_page import heading
+from playe_assets.exporters.pdf_say import Say
+from playe_assets.exporters.pdf_style import FONT, MONO, Plain, box, pairs, para, sha, table
+
+_ROWS_SHOWN = 400
+"""Operations of the extract in the PDF; report.json holds every line."""
+
+
+def limits(report: Mapping[str, Any], _pictures: Mapping[str, bytes], say: Say) -> Sequence[Any]:
+    """Section 9."""
+    part = report["sections"]["limitations"]
+    story: list[Any] = [*heading(say("s9"))]
+    for number, item in enumerate(part["items"], start=1):
+        story.append(para(f"{number}. " + say(f"limit.{item['code']}", **item["facts"]), "body"))
+    reference = part["validation_reference"]
+    story.append(
+        pairs(
+            [
+                (say("error_rates"), say("error_rates.none")),
+                (say("validation"), reference or say("validation.none")),
+            ]
+        )
+    )
+    return story
+
+
+def custody(report: Mapping[str, Any], _pictures: Mapping[str, bytes], say: Say) -> Sequence[Any]:
+    """Section 10."""
+    part = report["sections"]["custody"]
+    head = part["log_head"]
+    return [
+        *heading(say("s10")),
+        para(say("s10.lead"), "body"),
+        pairs(
+            [
+                (say("log_head_seq"), str(head["seq"])),
+                (say("log_head_sha"), sha(head["sha256"])),
+                (say("signatures"), say("signatures.none") if not part["signatures"] else str(len(part["signatures"]))),
+                (say("stamps"), say("stamps.none") if not part["time_stamps"] else str(len(part["time_stamps"]))),
+            ]
+        ),
+        *heading(say("extract"), 2),
+        *_extract(part["extract"], say),
+        *heading(say("verify"), 2),
+        *(para(say(f"verify.{n}"), "body") for n in (1, 2, 3)),
+        box([para(c, "code") for c in part["verify"]]),
+        *heading(say("rerun"), 2),
+        para(say("rerun.lead"), "body"),
+        box([para(c, "code") for c in part["rerun"]]),
+        para(say("end"), "muted", 1),
+    ]
+
+
+def _extract(lines: Sequence[Mapping[str, Any]], say: Say) -> list[Any]:
+    """Start and end of an operation on one row; plain cells of bounded length, which are many and must be fast."""
+    joined: dict[str, dict[str, Any]] = {}
+    for line in lines:
+        key = str(line.get("op_id") or f"seq {line['seq']}")
+        row = joined.setdefault(key, {"seqs": []})
+        row["seqs"].append(line["seq"])
+        for name in ("event", "exhibit", "step", "status", "t_start_utc", "output_sha256", "input_sha256"):
+            row[name] = line.get(name) or row.get(name)
+    rows: list[list[Any]] = [
+        [say("col.log"), say("col.utc"), say("col.event"), say("col.exhibit"), say("col.step"), say("col.outcome"),
+         say("col.hash")]
+    ]  # fmt: skip
+    for row in list(joined.values())[:_ROWS_SHOWN]:
+        low, high = min(row["seqs"]), max(row["seqs"])
+        digests = row["output_sha256"] or row["input_sha256"] or []
+        rows.append(
+            [
+                Plain(f"{low}" if low == high else f"{low}–{high}", 11),
+                Plain(row["t_start_utc"] or "—", 19),
+                Plain(row["event"], 23),
+                Plain(row["exhibit"] or "—", 7),
+                Plain(row["step"] or "—", 14),
+                Plain(say.word("outcome", row["status"]) if row["status"] else "—", 14),
+                Plain(digests[0] if digests else "—", 16),
+            ]
+        )
+    more = len(joined) - _ROWS_SHOWN
+    note = [para(say("extract.more", n=more), "muted")] if more > 0 else []
+    plain = [("FONT", (0, 1), (-1, -1), FONT, 6.8, 9.0), ("FONT", (-1, 1), (-1, -1), MONO, 6.4, 9.0)]
+    return [table(rows, [11, 19, 21, 8, 14, 12, 17], extra=plain), *note]

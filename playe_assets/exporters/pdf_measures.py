@@ -1,0 +1,161 @@
+"""Section 6: measures, thresholds and verdicts."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from playe_assets.exporters.pdf_charts import line_chart, strip
+from playe_assets.exporters.pdf_page import heading
+from playe_assets.exporters.pdf_say import Say
+from playe_assets.exporters.pdf_style import chip, markup, para, shown, table
+from playe_assets.exporters.pdf_view import View
+
+_LINES_PER_CLIP = 3
+
+
+def measures(report: Mapping[str, Any], _pictures: Mapping[str, bytes], say: Say) -> Sequence[Any]:
+    """Verdicts by gate, those that failed, thresholds with a plot each, and every figure."""
+    view = View(report)
+    part = view.sections["metrics"]
+    golden = part["golden_set"]
+    story: list[Any] = [*heading(say("s6")), para(say("s6.lead"), "body")]
+    story.append(para(say("golden", version=golden) if golden else say("golden.none"), "body"))
+    story += _gates(view, say)
+    columns = {c["name"]: c for c in view.findings["metrics"]["columns"]}
+    story += _thresholds(view, columns, say)
+    return [*story, *_figures(view, columns, say)]
+
+
+def _gates(view: View, say: Say) -> list[Any]:
+    tally: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
+    for v in view.findings["verdicts"]:
+        tally[(v["kind"], v["gate"])][0 if v["passed"] else 1] += 1
+    rows: list[list[Any]] = [[say("col.gate"), say("col.kind"), say("col.passed"), say("col.failed"), ""]]
+    for (kind, gate), (passed, failed) in sorted(tally.items()):
+        rows.append([say.other(f"gate.{gate}", gate), say.word("verdict", kind), str(passed), str(failed),
+                     chip(say("failed"), "bad") if failed else chip(say("passed"), "good")])  # fmt: skip
+    story: list[Any] = [*heading(say("gates"), 2), table(rows, [40, 20, 12, 14, 14])]
+    bad = [v for v in view.findings["verdicts"] if not v["passed"]]
+    if not bad:
+        return [*story, para(say("gates.clean"), "body")]
+    overrides = view.sections["attempts"]["overrides"]
+    rows = [[say("col.what"), say("col.gate"), say("col.expectation"), say("col.observed"), say("col.allowed"),
+             say("col.consequence")]]  # fmt: skip
+    for v in bad:
+        bound = any(all(o[k] == v[k] for k in ("gate", "exhibit", "derivative", "expectation")) for o in overrides)
+        outcome = say("overridden") if bound else say.word("on_fail", v["on_fail"])
+        rows.append(
+            [
+                " / ".join(x for x in (v["exhibit"], v["derivative"]) if x) or say("whole_case"),
+                say.other(f"gate.{v['gate']}", v["gate"]),
+                _label(v["expectation"] or "—", say),
+                para(_figure(v["observed"], say), "cell", limit=120),
+                para(_figure(v["allowed"], say), "cell", limit=120),
+                chip(outcome, "warn" if bound or v["on_fail"] == "warn" else "bad"),
+            ]
+        )
+    return [*story, *heading(say("gates.failed"), 2), table(rows, [14, 18, 24, 13, 13, 18])]
+
+
+def _label(column: str, say: Say) -> str:
+    return say.other(f"metric.{column}", column)
+
+
+def _figure(value: str | None, say: Say) -> str:
+    """A stated value, which the gate wrote as text, rounded for reading when it is a number."""
+    if value is None:
+        return "—"
+    try:
+        return say.number(float(value))
+    except ValueError:
+        return value
+
+
+def _limits(threshold: Mapping[str, Any], say: Say) -> str:
+    low, high = threshold["low"], threshold["high"]
+    words = [f"≥ {say.number(low)}"] if low is not None else []
+    words += [f"≤ {say.number(high)}"] if high is not None else []
+    return ", ".join(words) or "—"
+
+
+def _thresholds(view: View, columns: Mapping[str, Mapping[str, Any]], say: Say) -> list[Any]:
+    from reportlab.platypus import KeepTogether
+
+    story: list[Any] = [*heading(say("thresholds"), 2)]
+    thresholds = view.sections["metrics"]["thresholds"]
+    if not thresholds:
+        return [*story, para(say("thresholds.none"), "body")]
+    media = {e["number"]: e["media"] for e in view.exhibits}
+    for t in thresholds:
+        about = say.word("media", t["media"]) if t["media"] else say("all_media")
+        unit = str(columns.get(t["column"], {}).get("unit") or "")
+        consequence = say.word("on_fail_would", t["on_fail"])
+        title = f"<b>{shown(_label(t['column'], say))}</b>: {_limits(t, say)} {shown(unit)} · {about} · {consequence}"
+        values = [
+            (number, worst)
+            for number, rows in view.rows.items()
+            if t["media"] in (None, media.get(number))
+            and (worst := _worst([r.get(t["column"]) for r in rows], t)) is not None
+        ]
+        block: list[Any] = [markup(title, "body")]
+        if values:
+            block.append(strip(sorted(values), t["low"], t["high"], say))
+        else:
+            block.append(para(say("no_values"), "muted"))
+        story.append(KeepTogether(block))
+    return story
+
+
+def _worst(values: Sequence[Any], threshold: Mapping[str, Any]) -> float | None:
+    numbers = [float(v) for v in values if isinstance(v, (int, float)) and not isinstance(v, bool)]
+    if not numbers:
+        return None
+    return min(numbers) if threshold["low"] is not None else max(numbers)
+
+
+def _figures(view: View, columns: Mapping[str, Mapping[str, Any]], say: Say) -> list[Any]:
+    story: list[Any] = [*heading(say("figures"), 2), para(say("figures.lead"), "body")]
+    for number in sorted(view.rows):
+        rows = view.rows[number]
+        story.append(markup(f"{number} · {shown(view.names.get(number, ''), 160)}", "h3"))
+        if len(rows) > 1 and all(isinstance(r.get("frame"), int) for r in rows):
+            story += _series(rows, columns, say)
+        story.append(_grid(rows, columns, say))
+    return story
+
+
+def _grid(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, Mapping[str, Any]], say: Say) -> Any:
+    """Two measures a line: name, value with unit."""
+    cells: list[tuple[Any, Any]] = []
+    for name, column in columns.items():
+        values = [r[name] for r in rows if isinstance(r.get(name), (int, float)) and not isinstance(r[name], bool)]
+        if not values:
+            continue
+        mean = sum(values) / len(values)
+        value = say.number(mean if len(values) > 1 else values[0])
+        if len(values) > 1:
+            value = say("mean_range", mean=value, low=say.number(min(values)), high=say.number(max(values)))
+        cells.append((_label(name, say), f"{value} {column.get('unit') or ''}".strip()))
+    if not cells:
+        return para(say("no_values"), "muted")
+    half = (len(cells) + 1) // 2
+    pad = [*cells, ("", "")]
+    lines = [
+        [*(para(x, n) for x, n in zip(pad[i], ("label", "cell"), strict=True)),
+         *(para(x, n) for x, n in zip(pad[min(i + half, len(cells))], ("label", "cell"), strict=True))]
+        for i in range(half)
+    ]  # fmt: skip
+    return table(lines, [30, 20, 30, 20], head=0)
+
+
+def _series(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, Any], say: Say) -> list[Any]:
+    from reportlab.platypus import KeepTogether
+
+    story: list[Any] = []
+    for name in list(columns)[:_LINES_PER_CLIP]:
+        points = sorted((float(r["frame"]), float(r[name])) for r in rows if isinstance(r.get(name), (int, float)))
+        if len(points) > 1:
+            story.append(KeepTogether([para(_label(name, say), "muted"), line_chart(points, None, None, say)]))
+    return story

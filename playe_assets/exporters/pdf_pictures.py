@@ -1,0 +1,173 @@
+"""Sections 7 and 8: the pictures side by side, the frames' account, and the statement on learned models."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from playe_assets.exporters.pdf_charts import colour_scale
+from playe_assets.exporters.pdf_page import heading
+from playe_assets.exporters.pdf_say import Say
+from playe_assets.exporters.pdf_style import BAD, LINE, WIDTH, box, chip, markup, para, shown, table
+from playe_assets.exporters.pdf_view import View
+
+_ROLES = (("before", "after"), ("difference", "contributors"))
+_GAP, _TALLEST = 12.0, 300.0
+
+
+def pictures_section(report: Mapping[str, Any], pictures: Mapping[str, bytes], say: Say) -> Sequence[Any]:
+    """Section 7: each exhibit beside its derivative, the difference, the map of fused frames."""
+    view = View(report)
+    story: list[Any] = [*heading(say("s7")), para(say("s7.lead"), "body")]
+    for e in view.examined():
+        story += _exhibit(e, view, pictures, say)
+    return [*story, *_frames(view, say)]
+
+
+def ai_statement(report: Mapping[str, Any], _pictures: Mapping[str, bytes], say: Say) -> Sequence[Any]:
+    """Section 8: one line a derivative, after a plain explanation of the classes."""
+    view = View(report)
+    rows: list[list[Any]] = [
+        [say("col.derivative"), say("col.exhibit"), say("col.kind"), say("col.class"), say("col.training"),
+         say("col.adds"), say("col.use")]
+    ]  # fmt: skip
+    for s in view.sections["ai_statement"]["items"]:
+        learned = ", ".join(x["use"] for x in s["learned_steps"])
+        training = say.word("training", s["training_data"]) + (f" ({learned})" if learned else "")
+        tone = {"none": "good", "fidelity": "warn"}.get(s["ai_class"], "bad")
+        rows.append(
+            [
+                s["derivative"],
+                s["exhibit"],
+                say.word("kind", s["kind"]),
+                chip(say.word("ai", s["ai_class"]), tone),
+                training,
+                say("adds.yes" if s["may_add_detail"] else "adds.no"),
+                say.word("use", s["permitted_use"]),
+            ]
+        )
+    return [
+        *heading(say("s8")),
+        box([para(say(f"outcome.ai.{view.learned()}"), "strong"), para(say("s8.lead"), "body")]),
+        table(rows, [10, 9, 16, 15, 15, 14, 21]),
+    ]
+
+
+def _exhibit(e: Mapping[str, Any], view: View, pictures: Mapping[str, bytes], say: Say) -> list[Any]:
+    from reportlab.platypus import KeepTogether
+
+    number = e["number"]
+    items = {p["role"]: p for p in view.pictures[number]}
+    title = markup(f"{number} · {shown(e['name_shown'], 200)}", "h2")
+    story: list[Any] = []
+    failure = view.failure(number)
+    withheld = [view.withheld[d["number"]] for d in view.derivatives[number] if d["number"] in view.withheld]
+    if failure or withheld:
+        story.append(_notice(failure, withheld, say))
+    for left, right in _ROLES:
+        pair = [items[r] for r in (left, right) if r in items]
+        if pair:
+            story.append(_side_by_side(pair, pictures, say))
+    if not story:
+        story.append(para(say("pictures.none"), "muted"))
+    return [KeepTogether([title, story[0]]), *story[1:]]
+
+
+def _notice(failure: Mapping[str, Any] | None, withheld: Sequence[Mapping[str, Any]], say: Say) -> Any:
+    lines = [para(say("withheld.title"), "strong")]
+    if failure:
+        lines.append(para(say("step.failed", why=say.reason(failure)), "body"))
+    told: set[str] = set()
+    for w in withheld:
+        v = w["verdict"]
+        if v is None:
+            continue
+        numbers = ", ".join(x["derivative"] for x in withheld if x["verdict"] == v)
+        line = say(
+            "withheld.why",
+            derivative=numbers,
+            expectation=say.other(f"metric.{v['expectation']}", str(v["expectation"] or v["gate"])),
+            observed=v["observed"] or "—",
+            allowed=v["allowed"] or "—",
+        )
+        if line not in told:
+            told.add(line)
+            lines.append(para(line, "body"))
+    return box(lines, "bad")
+
+
+def _side_by_side(pair: Sequence[Mapping[str, Any]], pictures: Mapping[str, bytes], say: Say) -> Any:
+    from reportlab.lib.colors import HexColor
+    from reportlab.platypus import Table
+
+    cell = (WIDTH - _GAP) / 2
+    columns = [[_image(p, pictures, cell, say), [para(_caption(p, say), "muted"), *_scale(p, cell)]] for p in pair]
+    while len(columns) < 2:
+        columns.append(["", ""])
+    made = Table([list(row) for row in zip(*columns, strict=True)], colWidths=[cell + _GAP / 2] * 2)
+    made.setStyle(
+        [
+            ("LEFTPADDING", (0, 0), (-1, -1), 0),
+            ("RIGHTPADDING", (0, 0), (0, -1), _GAP / 2),
+            ("LEFTPADDING", (1, 0), (1, -1), _GAP / 2),
+            ("RIGHTPADDING", (1, 0), (1, -1), 0),
+            ("VALIGN", (0, 0), (-1, -1), "TOP"),
+            ("TOPPADDING", (0, 0), (-1, -1), 3),
+            ("BOTTOMPADDING", (0, 0), (-1, 0), 1),
+            ("LINEBELOW", (0, 1), (-1, 1), 0.3, HexColor(LINE)),
+        ]
+    )
+    made.spaceAfter = 4
+    return made
+
+
+def _image(picture: Mapping[str, Any], pictures: Mapping[str, bytes], cell: float, say: Say) -> Any:
+    from reportlab.platypus import Image
+
+    data = pictures.get(picture["sha256"])
+    if data is None:
+        return markup(f'<font color="{BAD}">{shown(say("picture.absent", sha=picture["sha256"][:16]))}</font>', "cell")
+    factor = min(cell / picture["width"], _TALLEST / picture["height"])
+    made = Image(io.BytesIO(data), picture["width"] * factor, picture["height"] * factor)
+    made.hAlign = "LEFT"
+    return made
+
+
+def _caption(picture: Mapping[str, Any], say: Say) -> str:
+    scale = picture["scale"]
+    text = say(
+        f"picture.{picture['role']}",
+        gain=say.number(scale.get("gain"), 0),
+        peak=say.number(scale.get("unit_max"), 0),
+        high=say.number(scale.get("high"), 0),
+    )
+    if picture["frame"] is not None:
+        text += " " + say("picture.frame", n=picture["frame"])
+    return f"{text} SHA-256 {picture['sha256'][:16]}…"
+
+
+def _scale(picture: Mapping[str, Any], cell: float) -> list[Any]:
+    if picture["role"] != "contributors" or "high" not in picture["scale"]:
+        return []
+    return [colour_scale(picture["scale"]["high"], cell)]
+
+
+def _frames(view: View, say: Say) -> list[Any]:
+    rows: list[list[Any]] = [
+        [say("col.exhibit"), *(say(f"frames.{k}") for k in
+         ("promised", "decoded", "corrupt", "not_decoded", "dropped", "added", "interpolated", "written"))]
+    ]  # fmt: skip
+    for f in view.sections["pictures"]["frames"]:
+        rows.append([f["exhibit"], *(str(f[k]) for k in
+                     ("promised", "decoded", "corrupt", "not_decoded", "dropped", "added", "interpolated",
+                      "written"))])  # fmt: skip
+    if len(rows) == 1:
+        return []
+    clean = all(not (f["dropped"] or f["added"] or f["interpolated"] or f["not_decoded"])
+                for f in view.sections["pictures"]["frames"])  # fmt: skip
+    return [
+        *heading(say("frames"), 2),
+        para(say("frames.clean" if clean else "frames.lead"), "body"),
+        table(rows, [10, 12, 12, 13, 13, 11, 11, 14, 11]),
+    ]

@@ -1,0 +1,224 @@
+"""Sections 4 and 5: methods once, their use on each exhibit, what was found, and what went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from playe_assets.core.canonical import digest
+from playe_assets.exporters.pdf_charts import time_line
+from playe_assets.exporters.pdf_page import heading
+from playe_assets.exporters.pdf_say import Say
+from playe_assets.exporters.pdf_style import markup, pairs, para, sha, shown, table
+from playe_assets.exporters.pdf_view import View
+
+_TRACKS_SHOWN = 20
+
+
+def steps(report: Mapping[str, Any], _pictures: Mapping[str, bytes], say: Say) -> Sequence[Any]:
+    """Section 4. A method with the same version and parameters is described once and cited as M1, M2 ..."""
+    view = View(report)
+    methods: dict[str, tuple[str, Mapping[str, Any]]] = {}
+    for entry in view.findings["steps"]:
+        for step in entry["steps"]:
+            methods.setdefault(_identity(step), (f"M{len(methods) + 1}", step))
+    story: list[Any] = [*heading(say("s4")), para(say("s4.lead"), "body"), *heading(say("methods"), 2)]
+    for label, step in methods.values():
+        story += _method(label, step, say)
+    story += _detectors(view, say)
+    story += heading(say("applied"), 2)
+    records = _records(view)
+    for e in view.examined():
+        story += _applied(e, view, methods, records, say)
+    return [*story, *_environment(view, say)]
+
+
+def attempts(report: Mapping[str, Any], _pictures: Mapping[str, bytes], say: Say) -> Sequence[Any]:
+    """Section 5: failures, repeated attempts and overrides; "none" is said, not implied."""
+    part = report["sections"]["attempts"]
+    story: list[Any] = [*heading(say("s5"))]
+    rows: list[list[Any]] = [[say("col.utc"), say("col.what"), say("col.exhibit"), say("col.outcome"), say("col.why")]]
+    for a in part["attempts"]:
+        rows.append([a["started_utc"], f"{say.word('stage', a['what'])}", a["exhibit"] or "—",
+                     say.word("outcome", a["outcome"]), say.reason(a["error"], "error") or "—"])  # fmt: skip
+    for f in part["failures"]:
+        rows.append(["—", say.word("stage", f["stage"]), f["exhibit"],
+                     say.word("outcome", "failed"), say.reason(f["reason"])])  # fmt: skip
+    story.append(table(rows, [21, 19, 9, 14, 37]) if len(rows) > 1 else para(say("attempts.none"), "body"))
+    story += heading(say("overrides"), 2)
+    rows = [[say("col.utc"), say("col.gate"), say("col.exhibit"), say("col.who"), say("col.why")]]
+    for o in part["overrides"]:
+        about = " / ".join(x for x in (o["exhibit"], o["derivative"], o["expectation"]) if x)
+        rows.append([o["at_utc"], say.other(f"gate.{o['gate']}", o["gate"]), about or "—",
+                     say("override.who", operator=o["operator"], approver=o["approver"]), o["reason"]])  # fmt: skip
+    story.append(table(rows, [19, 17, 17, 19, 28]) if len(rows) > 1 else para(say("overrides.none"), "body"))
+    return story
+
+
+def _identity(step: Mapping[str, Any]) -> str:
+    return digest([step["use"], step["version"], step["params"], step["weights"], step["ai_class"]])
+
+
+def parameters(params: Mapping[str, Any], say: Say) -> str:
+    """All parameters as markup; the names are those of the preset."""
+    if not params:
+        return shown(say("no_params"))
+    return "; ".join(f"<b>{shown(k, 60)}</b> = {shown(say.number(v, 6), 120)}" for k, v in sorted(params.items()))
+
+
+def _method(label: str, step: Mapping[str, Any], say: Say) -> list[Any]:
+    from reportlab.platypus import KeepTogether
+
+    plain = say.other(f"step.{step['use']}", step["use"], **step["params"])
+    rows: list[tuple[str, Any]] = [
+        (say("does"), plain),
+        (say("params"), markup(parameters(step["params"], say), "cell")),
+        (say("reference"), step["reference"]),
+        (say("col.class"), say.word("ai", step["ai_class"])),
+    ]
+    for file, digest_ in sorted(step["weights"].items()):
+        rows.append((say("weights"), markup(f"{shown(file, 120)}<br/>{shown(digest_)}", "mono")))
+    head = markup(f"{label} · {shown(step['use'])} {shown(step['version'])}", "h3")
+    return [KeepTogether([head, pairs(rows, 0.16)])]
+
+
+def _detectors(view: View, say: Say) -> list[Any]:
+    seen: dict[str, Mapping[str, Any]] = {}
+    for found in view.findings["detections"]:
+        for method in found["methods"]:
+            seen.setdefault(digest(method), method)
+    if not seen:
+        return []
+    rows: list[list[Any]] = [[say("col.detector"), say("does"), say("params")]]
+    for m in seen.values():
+        name, params = str(m.get("name", "?")), m.get("params") or {}
+        rest = {k: v for k, v in m.items() if k not in ("name", "version", "params") and v}
+        rows.append(
+            [
+                f"{name} {m.get('version', '')}",
+                say.other(f"detector.{name}", name, **params),
+                markup(parameters({**params, **rest}, say), "cell"),
+            ]
+        )
+    return [*heading(say("detectors"), 2), para(say("detectors.lead"), "body"), table(rows, [16, 44, 40])]
+
+
+def _records(view: View) -> dict[tuple[str, str], Mapping[str, Any]]:
+    return {(str(r["exhibit"]), str(r["step"])): r for r in view.sections["steps"]["records"]}
+
+
+def _applied(
+    exhibit: Mapping[str, Any],
+    view: View,
+    methods: Mapping[str, tuple[str, Mapping[str, Any]]],
+    records: Mapping[tuple[str, str], Mapping[str, Any]],
+    say: Say,
+) -> list[Any]:
+    number = exhibit["number"]
+    entry = view.steps[number]
+    story: list[Any] = [markup(f"{number} · {shown(exhibit['name_shown'], 200)}", "h3")]
+    if entry["failure"]:
+        return [*story, para(say("step.failed", why=say.reason(entry["failure"])), "body")]
+    rows: list[list[Any]] = [
+        [say("col.step"), say("col.method"), say("col.measured"), say("col.log"), say("col.utc"), say("col.where")]
+    ]
+    for step in entry["steps"]:
+        record = records.get((number, step["use"])) or records.get((number, f"{step['number']}-{step['use']}"))
+        measured = "; ".join(
+            f"{shown(say.word('measured', k))} {shown(say.number(v))}" for k, v in sorted(step["measured"].items())
+        )
+        rows.append(
+            [
+                str(step["number"]),
+                f"{methods[_identity(step)][0]} {step['use']}",
+                markup(measured or "—", "cell"),
+                _seqs(record),
+                _when(record, say),
+                para(_where(record, say), "cell", limit=160),
+            ]
+        )
+    story.append(table(rows, [6, 18, 28, 10, 20, 18]))
+    story += [para(f"{say('deviation')}: {say.reason(d)}", "small") for d in entry["deviations"]]
+    story += [para(f"{say('missing')}: {say.reason(d)}", "small") for d in entry["missing"]]
+    return [*story, *_derivatives(number, view, say), *_found(exhibit, view, say)]
+
+
+def _seqs(record: Mapping[str, Any] | None) -> str:
+    if record is None:
+        return "—"
+    low, high = min(record["seqs"]), max(record["seqs"])
+    return str(low) if low == high else f"{low}–{high}"
+
+
+def _when(record: Mapping[str, Any] | None, say: Say) -> str:
+    if record is None or not record["t_start_utc"]:
+        return "—"
+    took = record["duration_ms"]
+    more = f"\n{say.number(took / 1000)} {say('unit.second')}" if took is not None else ""
+    return f"{record['t_start_utc']}{more}"
+
+
+def _where(record: Mapping[str, Any] | None, say: Say) -> str:
+    runtime = (record or {}).get("runtime") or {}
+    words = [f"{runtime.get('name', '')} {runtime.get('version') or ''}".strip(), runtime.get("device")]
+    operator = ((record or {}).get("operator") or {}).get("id")
+    if operator:
+        words.append(say("by", who=operator))
+    return ", ".join(str(w) for w in words if w) or "—"
+
+
+def _derivatives(number: str, view: View, say: Say) -> list[Any]:
+    made = [d for d in view.derivatives[number] if d["kind"] != "thumbnail"]
+    if not made:
+        return []
+    rows: list[list[Any]] = [[say("col.derivative"), say("col.kind"), say("col.content"), say("sha256"), say("col.from")]]
+    names = {e["sha256"]: e["number"] for e in view.exhibits}
+    names.update({d["sha256"]: d["number"] for d in view.derivatives[number]})
+    for d in made:
+        size = f"{d['width']} × {d['height']}, " if d["width"] else ""
+        frames = say("frames_short", n=d["frame_count"]) + ", " if d["frame_count"] else ""
+        sources = [names.get(s, s[:16]) for s in d["was_derived_from"]]
+        rows.append(
+            [
+                d["number"],
+                say.word("kind", d["kind"]),
+                f"{size}{frames}{say.size(d['size'])}",
+                sha(d["sha256"]),
+                ", ".join(sources),
+            ]
+        )
+    return [table(rows, [9, 22, 26, 32, 11])]
+
+
+def _found(exhibit: Mapping[str, Any], view: View, say: Say) -> list[Any]:
+    from reportlab.platypus import KeepTogether
+
+    found = view.detections.get(exhibit["number"])
+    if found is None:
+        return []
+    counts = ", ".join(f"{say.word('label', k)}: {n}" for k, n in sorted(found["counts"].items()))
+    line = say("found", counts=counts or say("found.nothing"), frames=found["frames_seen"])
+    story: list[Any] = [para(line, "body")]
+    frames = exhibit["facts"]["frame_count"] if exhibit["facts"] else 1
+    if frames > 1 and (found["timeline"] or found["tracks"]):
+        more = len(found["tracks"]) - 12
+        note = say("chart.time", more=more) if more > 0 else say("chart.time_all")
+        story = [KeepTogether([*story, time_line(found, frames, say), para(note, "muted")])]
+    return story
+
+
+def _environment(view: View, say: Say) -> list[Any]:
+    environment = view.sections["steps"]["environment"]
+    story: list[Any] = [*heading(say("environment"), 2)]
+    rows: list[tuple[str, Any]] = []
+    for part, content in sorted(environment.items()):
+        if isinstance(content, Mapping):
+            shownas = "; ".join(f"{k} {v}" for k, v in sorted(content.items()) if v is not None)
+        else:
+            shownas = str(content)
+        rows.append((say.word("environment", part), shownas or "—"))
+    inputs = view.findings["inputs"]
+    for key in ("code_version", "code"):
+        if key in inputs:
+            rows.append((say("code_version"), str(inputs[key])))
+    return [*story, pairs(rows)] if rows else []
