@@ -48,13 +48,11 @@ def time_line(found: Mapping[str, Any], frames: int, say: Say) -> Any:
     return drawing
 
 
-def strip(
-    values: Sequence[tuple[str, float]], low: float | None, high: float | None, say: Say
-) -> Any:
+def strip(values: Sequence[tuple[str, float]], low: float | None, high: float | None, say: Say) -> Any:
     """One dot an exhibit, the allowed range shaded, dots outside it red. `values`: exhibit number, value."""
     left, height, base = 46.0, 92.0, 18.0
     drawing, shapes = _drawing(height)
-    wide, tall = WIDTH - left - 10, height - base - 8
+    wide, tall = WIDTH - left - 10, height - base - 14
     edges = [v for _, v in values] + [x for x in (low, high) if x is not None]
     bottom, top = min(edges), max(edges)
     pad = (top - bottom) * 0.12 or abs(top) * 0.1 or 1.0
@@ -64,7 +62,7 @@ def strip(
         return base + tall * (value - bottom) / (top - bottom)
 
     floor = place(low) if low is not None else base
-    ceiling = place(high) if high is not None else base + tall
+    ceiling = place(high) if high is not None else base + tall + 6
     drawing.add(_rect(shapes, left, floor, wide, ceiling - floor, GOOD_SHADE))
     for limit in (low, high):
         if limit is not None:

@@ -42,8 +42,14 @@ def custody(report: Mapping[str, Any], _pictures: Mapping[str, bytes], say: Say)
             [
                 (say("log_head_seq"), str(head["seq"])),
                 (say("log_head_sha"), sha(head["sha256"])),
-                (say("signatures"), say("signatures.none") if not part["signatures"] else str(len(part["signatures"]))),
-                (say("stamps"), say("stamps.none") if not part["time_stamps"] else str(len(part["time_stamps"]))),
+                (
+                    say("signatures"),
+                    say("signatures.none") if not part["signatures"] else str(len(part["signatures"])),
+                ),
+                (
+                    say("stamps"),
+                    say("stamps.none") if not part["time_stamps"] else str(len(part["time_stamps"])),
+                ),
             ]
         ),
         *heading(say("extract"), 2),
@@ -77,7 +83,7 @@ def _extract(lines: Sequence[Mapping[str, Any]], say: Say) -> list[Any]:
         rows.append(
             [
                 Plain(f"{low}" if low == high else f"{low}–{high}", 11),
-                Plain(row["t_start_utc"] or "—", 19),
+                Plain(say.utc(row["t_start_utc"]), 20),
                 Plain(row["event"], 23),
                 Plain(row["exhibit"] or "—", 7),
                 Plain(row["step"] or "—", 14),

@@ -7,7 +7,7 @@ from typing import Any
 
 from playe_assets.exporters.pdf_page import heading
 from playe_assets.exporters.pdf_say import Say
-from playe_assets.exporters.pdf_style import chip, markup, para, sha, shown, table
+from playe_assets.exporters.pdf_style import chip, headed, markup, para, sha, shown, table
 from playe_assets.exporters.pdf_view import View
 
 _EXIF_SHOWN, _EXIF_LENGTH = 24, 90
@@ -28,7 +28,13 @@ def working_copies(report: Mapping[str, Any], _pictures: Mapping[str, bytes], sa
     """Section 3: each working copy read again and compared with the digest taken on receipt."""
     items = report["sections"]["working_copies"]["items"]
     rows: list[list[Any]] = [
-        [say("col.exhibit"), say("col.sha_received"), say("col.sha_reread"), say("col.equal"), say("col.decoder")]
+        [
+            say("col.exhibit"),
+            say("col.sha_received"),
+            say("col.sha_reread"),
+            say("col.equal"),
+            say("col.decoder"),
+        ]
     ]
     for item in items:
         rows.append(
@@ -60,7 +66,7 @@ def _exhibit(e: Mapping[str, Any], say: Say) -> list[Any]:
     if e["ledger_sha256"]:
         rows.append((say("ledger"), sha(e["ledger_sha256"])))
     return [
-        markup(f"{e['number']} · {shown(e['name_shown'], 400)}", "h2"),
+        *headed(f"{e['number']} · {shown(e['name_shown'], 400)}", "h2"),
         _double(rows),
         *_exif(facts["exif"] if facts else None, say),
     ]
@@ -116,7 +122,10 @@ def _double(rows: Sequence[tuple[str, Any]]) -> Any:
         line: list[Any] = []
         for j in (i, i + half):
             label, value = rows[j] if j < len(rows) else ("", "")
-            line += [para(label, "label"), para(value, "cell", limit=400) if isinstance(value, str) else value]
+            line += [
+                para(label, "label"),
+                para(value, "cell", limit=400) if isinstance(value, str) else value,
+            ]
         cells.append(line)
     return table(cells, [15, 36, 15, 34], head=0)
 

@@ -79,7 +79,9 @@ def _outcome(view: View, say: Say) -> Any:
     """Two or three sentences that a reader in a hurry takes along."""
     integrity = [v for v in view.findings["verdicts"] if v["kind"] == "integrity"]
     failed = [v for v in view.findings["verdicts"] if not v["passed"]]
-    lines = [para(say("outcome.integrity", n=sum(v["passed"] for v in integrity), m=len(integrity)), "strong")]
+    lines = [
+        para(say("outcome.integrity", n=sum(v["passed"] for v in integrity), m=len(integrity)), "strong")
+    ]
     lines.append(para(say(f"outcome.ai.{view.learned()}"), "body"))
     if view.withheld:
         lines.append(para(say("outcome.withheld", items=", ".join(sorted(view.withheld))), "body"))
@@ -106,7 +108,7 @@ def _facts(report: Mapping[str, Any], say: Say) -> Any:
             say("dates"),
             markup(
                 "<br/>".join(
-                    f"{say('date.' + k)}: {dates[k]}" for k in ("received", "performed", "issued")
+                    f"{say('date.' + k)}: {say.utc(dates[k])}" for k in ("received", "performed", "issued")
                 ),
                 "cell",
             ),
@@ -119,7 +121,9 @@ def _facts(report: Mapping[str, Any], say: Say) -> Any:
     ]
     if admin["supersedes"]:
         before = admin["supersedes"]
-        rows.append((say("supersedes"), say("supersedes.value", id=before["report_id"], sha=before["sha256"])))
+        rows.append(
+            (say("supersedes"), say("supersedes.value", id=before["report_id"], sha=before["sha256"]))
+        )
     if admin["repeats"]:
         same = all(r["findings_sha256"] == report["findings_sha256"] for r in admin["repeats"])
         ids = ", ".join(r["report_id"] for r in admin["repeats"])
@@ -134,14 +138,19 @@ def _signature(lab: Mapping[str, Any], say: Say) -> Any:
         [say("authorised"), say("signature"), say("date")],
         [lab["authorised_by"] or "", "", ""],
     ]
-    return KeepTogether(
-        [table(rows, [46, 34, 20], extra=[("BOTTOMPADDING", (0, 1), (-1, 1), 20)])]
-    )
+    return KeepTogether([table(rows, [46, 34, 20], extra=[("BOTTOMPADDING", (0, 1), (-1, 1), 20)])])
 
 
 def _glance(view: View, say: Say) -> Any:
     rows: list[list[Any]] = [
-        [say("col.exhibit"), say("col.name"), say("col.kind"), say("col.size"), say("col.found"), say("col.standing")]
+        [
+            say("col.exhibit"),
+            say("col.name"),
+            say("col.kind"),
+            say("col.size"),
+            say("col.found"),
+            say("col.standing"),
+        ]
     ]
     for e in view.exhibits:
         word, tone = view.standing(e)
@@ -157,7 +166,7 @@ def _glance(view: View, say: Say) -> Any:
                 chip(say.word("standing", word), tone),
             ]
         )
-    return table(rows, [9, 33, 10, 17, 15, 17])
+    return table(rows, [9, 30, 14, 17, 14, 16])
 
 
 def _dimensions(exhibit: Mapping[str, Any], say: Say) -> str:

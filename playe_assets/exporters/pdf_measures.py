@@ -9,7 +9,7 @@ from typing import Any
 from playe_assets.exporters.pdf_charts import line_chart, strip
 from playe_assets.exporters.pdf_page import heading
 from playe_assets.exporters.pdf_say import Say
-from playe_assets.exporters.pdf_style import chip, markup, para, shown, table
+from playe_assets.exporters.pdf_style import chip, headed, markup, para, shown, table
 from playe_assets.exporters.pdf_view import View
 
 _LINES_PER_CLIP = 3
@@ -44,7 +44,9 @@ def _gates(view: View, say: Say) -> list[Any]:
     rows = [[say("col.what"), say("col.gate"), say("col.expectation"), say("col.observed"), say("col.allowed"),
              say("col.consequence")]]  # fmt: skip
     for v in bad:
-        bound = any(all(o[k] == v[k] for k in ("gate", "exhibit", "derivative", "expectation")) for o in overrides)
+        bound = any(
+            all(o[k] == v[k] for k in ("gate", "exhibit", "derivative", "expectation")) for o in overrides
+        )
         outcome = say("overridden") if bound else say.word("on_fail", v["on_fail"])
         rows.append(
             [
@@ -119,7 +121,7 @@ def _figures(view: View, columns: Mapping[str, Mapping[str, Any]], say: Say) -> 
     story: list[Any] = [*heading(say("figures"), 2), para(say("figures.lead"), "body")]
     for number in sorted(view.rows):
         rows = view.rows[number]
-        story.append(markup(f"{number} · {shown(view.names.get(number, ''), 160)}", "h3"))
+        story += headed(f"{number} · {shown(view.names.get(number, ''), 160)}", "h3")
         if len(rows) > 1 and all(isinstance(r.get("frame"), int) for r in rows):
             story += _series(rows, columns, say)
         story.append(_grid(rows, columns, say))
@@ -130,7 +132,9 @@ def _grid(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, Mapping[str, 
     """Two measures a line: name, value with unit."""
     cells: list[tuple[Any, Any]] = []
     for name, column in columns.items():
-        values = [r[name] for r in rows if isinstance(r.get(name), (int, float)) and not isinstance(r[name], bool)]
+        values = [
+            r[name] for r in rows if isinstance(r.get(name), (int, float)) and not isinstance(r[name], bool)
+        ]
         if not values:
             continue
         mean = sum(values) / len(values)
@@ -155,7 +159,11 @@ def _series(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, Any], say: 
 
     story: list[Any] = []
     for name in list(columns)[:_LINES_PER_CLIP]:
-        points = sorted((float(r["frame"]), float(r[name])) for r in rows if isinstance(r.get(name), (int, float)))
+        points = sorted(
+            (float(r["frame"]), float(r[name])) for r in rows if isinstance(r.get(name), (int, float))
+        )
         if len(points) > 1:
-            story.append(KeepTogether([para(_label(name, say), "muted"), line_chart(points, None, None, say)]))
+            story.append(
+                KeepTogether([para(_label(name, say), "muted"), line_chart(points, None, None, say)])
+            )
     return story

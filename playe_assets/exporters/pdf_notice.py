@@ -39,7 +39,7 @@ def notice_page(notice: Mapping[str, Any], say: Say) -> Sequence[Any]:
                 (say("case"), para(f"{case['id']} · {case['title']}", "cell", limit=240)),
                 (say("operator"), para(f"{worker['id']} ({worker['role']})", "cell", limit=120)),
                 (say("examination_id"), sha(notice["examination_id"])),
-                (say("date.notice"), notice["at_utc"]),
+                (say("date.notice"), say.utc(notice["at_utc"])),
                 (
                     say("log_head"),
                     say("log_head_value", seq=head["seq"], sha=head["sha256"]) if head else "—",

@@ -39,12 +39,10 @@ class Frame:
 
 def heading(text: str, level: int = 1) -> list[Any]:
     """A heading with its entry in the PDF's outline."""
-    from reportlab.platypus import Flowable
+    from reportlab.platypus import CondPageBreak, Flowable
 
     class Mark(Flowable):  # type: ignore[misc, unused-ignore]
         """Zero height; says where the entry points."""
-
-        keepWithNext = 1  # noqa: N815 (reportlab's name)
 
         def wrap(self, _width: float, _height: float) -> tuple[float, float]:
             return 0.0, 0.0
@@ -54,7 +52,7 @@ def heading(text: str, level: int = 1) -> list[Any]:
             self.canv.bookmarkHorizontal(key, 0, 14)
             self.canv.addOutlineEntry(text, key, level - 1, closed=level > 1)
 
-    return [Mark(), para(text, f"h{level}")]
+    return [CondPageBreak(130 if level == 1 else 96), Mark(), para(text, f"h{level}")]
 
 
 def document(story: Sequence[Any], frame: Frame) -> bytes:

@@ -13,7 +13,9 @@ from playe_assets.exporters.pdf_style import BAD, LINE, WIDTH, box, chip, markup
 from playe_assets.exporters.pdf_view import View
 
 _ROLES = (("before", "after"), ("difference", "contributors"))
-_GAP, _TALLEST = 12.0, 300.0
+_GAP = 12.0
+_TALLEST = {"before": 215.0, "after": 215.0, "difference": 140.0, "contributors": 140.0}
+"""pt; so that the four pictures of an exhibit share a page with its title."""
 
 
 def pictures_section(report: Mapping[str, Any], pictures: Mapping[str, bytes], say: Say) -> Sequence[Any]:
@@ -71,7 +73,7 @@ def _exhibit(e: Mapping[str, Any], view: View, pictures: Mapping[str, bytes], sa
             story.append(_side_by_side(pair, pictures, say))
     if not story:
         story.append(para(say("pictures.none"), "muted"))
-    return [KeepTogether([title, story[0]]), *story[1:]]
+    return [KeepTogether([title, *story])]
 
 
 def _notice(failure: Mapping[str, Any] | None, withheld: Sequence[Mapping[str, Any]], say: Say) -> Any:
@@ -102,10 +104,13 @@ def _side_by_side(pair: Sequence[Mapping[str, Any]], pictures: Mapping[str, byte
     from reportlab.platypus import Table
 
     cell = (WIDTH - _GAP) / 2
-    columns = [[_image(p, pictures, cell, say), [para(_caption(p, say), "muted"), *_scale(p, cell)]] for p in pair]
-    while len(columns) < 2:
-        columns.append(["", ""])
-    made = Table([list(row) for row in zip(*columns, strict=True)], colWidths=[cell + _GAP / 2] * 2)
+    columns = [
+        [_image(p, pictures, cell, say), [para(_caption(p, say), "muted"), *_scale(p, cell)]] for p in pair
+    ]
+    rows = [list(row) for row in zip(*columns, strict=True)]
+    if len(columns) == 1:  # one picture: its caption beside it, not below
+        rows = [[columns[0][0], columns[0][1]]]
+    made = Table(rows, colWidths=[cell + _GAP / 2] * 2)
     made.setStyle(
         [
             ("LEFTPADDING", (0, 0), (-1, -1), 0),
@@ -115,7 +120,7 @@ def _side_by_side(pair: Sequence[Mapping[str, Any]], pictures: Mapping[str, byte
             ("VALIGN", (0, 0), (-1, -1), "TOP"),
             ("TOPPADDING", (0, 0), (-1, -1), 3),
             ("BOTTOMPADDING", (0, 0), (-1, 0), 1),
-            ("LINEBELOW", (0, 1), (-1, 1), 0.3, HexColor(LINE)),
+            ("LINEBELOW", (0, -1), (-1, -1), 0.3, HexColor(LINE)),
         ]
     )
     made.spaceAfter = 4
@@ -127,8 +132,10 @@ def _image(picture: Mapping[str, Any], pictures: Mapping[str, bytes], cell: floa
 
     data = pictures.get(picture["sha256"])
     if data is None:
-        return markup(f'<font color="{BAD}">{shown(say("picture.absent", sha=picture["sha256"][:16]))}</font>', "cell")
-    factor = min(cell / picture["width"], _TALLEST / picture["height"])
+        return markup(
+            f'<font color="{BAD}">{shown(say("picture.absent", sha=picture["sha256"][:16]))}</font>', "cell"
+        )
+    factor = min(cell / picture["width"], _TALLEST[picture["role"]] / picture["height"])
     made = Image(io.BytesIO(data), picture["width"] * factor, picture["height"] * factor)
     made.hAlign = "LEFT"
     return made

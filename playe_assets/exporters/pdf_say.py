@@ -45,6 +45,12 @@ class Say:
             shown = f"{value:.1e}"
         return shown.replace(".", ",") if self.language == "ru" else shown
 
+    def utc(self, stamp: str | None) -> str:
+        """`2026-01-05 09:01:02Z`; the fraction of a second stands in report.json."""
+        if not stamp:
+            return "—"
+        return stamp[:19].replace("T", " ") + "Z"
+
     def size(self, count: int) -> str:
         """Bytes with blanks between thousands, such as `1 234 567 B`."""
         return f"{count:,}".replace(",", "\u00a0") + "\u00a0" + self("unit.bytes")

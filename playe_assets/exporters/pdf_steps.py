@@ -9,7 +9,7 @@ from playe_assets.core.canonical import digest
 from playe_assets.exporters.pdf_charts import time_line
 from playe_assets.exporters.pdf_page import heading
 from playe_assets.exporters.pdf_say import Say
-from playe_assets.exporters.pdf_style import markup, pairs, para, sha, shown, table
+from playe_assets.exporters.pdf_style import headed, markup, pairs, para, sha, shown, table
 from playe_assets.exporters.pdf_view import View
 
 _TRACKS_SHOWN = 20
@@ -37,7 +37,9 @@ def attempts(report: Mapping[str, Any], _pictures: Mapping[str, bytes], say: Say
     """Section 5: failures, repeated attempts and overrides; "none" is said, not implied."""
     part = report["sections"]["attempts"]
     story: list[Any] = [*heading(say("s5"))]
-    rows: list[list[Any]] = [[say("col.utc"), say("col.what"), say("col.exhibit"), say("col.outcome"), say("col.why")]]
+    rows: list[list[Any]] = [
+        [say("col.utc"), say("col.what"), say("col.exhibit"), say("col.outcome"), say("col.why")]
+    ]
     for a in part["attempts"]:
         rows.append([a["started_utc"], f"{say.word('stage', a['what'])}", a["exhibit"] or "—",
                      say.word("outcome", a["outcome"]), say.reason(a["error"], "error") or "—"])  # fmt: skip
@@ -63,7 +65,9 @@ def parameters(params: Mapping[str, Any], say: Say) -> str:
     """All parameters as markup; the names are those of the preset."""
     if not params:
         return shown(say("no_params"))
-    return "; ".join(f"<b>{shown(k, 60)}</b> = {shown(say.number(v, 6), 120)}" for k, v in sorted(params.items()))
+    return "; ".join(
+        f"<b>{shown(k, 60)}</b> = {shown(say.number(v, 6), 120)}" for k, v in sorted(params.items())
+    )
 
 
 def _method(label: str, step: Mapping[str, Any], say: Say) -> list[Any]:
@@ -116,16 +120,26 @@ def _applied(
 ) -> list[Any]:
     number = exhibit["number"]
     entry = view.steps[number]
-    story: list[Any] = [markup(f"{number} · {shown(exhibit['name_shown'], 200)}", "h3")]
+    story: list[Any] = headed(f"{number} · {shown(exhibit['name_shown'], 200)}", "h3")
     if entry["failure"]:
         return [*story, para(say("step.failed", why=say.reason(entry["failure"])), "body")]
     rows: list[list[Any]] = [
-        [say("col.step"), say("col.method"), say("col.measured"), say("col.log"), say("col.utc"), say("col.where")]
+        [
+            say("col.step"),
+            say("col.method"),
+            say("col.measured"),
+            say("col.log"),
+            say("col.utc"),
+            say("col.took"),
+        ]
     ]
     for step in entry["steps"]:
-        record = records.get((number, step["use"])) or records.get((number, f"{step['number']}-{step['use']}"))
+        record = records.get((number, step["use"])) or records.get(
+            (number, f"{step['number']}-{step['use']}")
+        )
         measured = "; ".join(
-            f"{shown(say.word('measured', k))} {shown(say.number(v))}" for k, v in sorted(step["measured"].items())
+            f"{shown(say.word('measured', k))} {shown(say.number(v))}"
+            for k, v in sorted(step["measured"].items())
         )
         rows.append(
             [
@@ -133,11 +147,14 @@ def _applied(
                 f"{methods[_identity(step)][0]} {step['use']}",
                 markup(measured or "—", "cell"),
                 _seqs(record),
-                _when(record, say),
-                para(_where(record, say), "cell", limit=160),
+                say.utc(record["t_start_utc"] if record else None),
+                say.number(record["duration_ms"] / 1000)
+                if record and record["duration_ms"] is not None
+                else "—",
             ]
         )
-    story.append(table(rows, [6, 18, 28, 10, 20, 18]))
+    story.append(table(rows, [6, 20, 31, 13, 20, 10]))
+    story += _where([r for (e, _), r in records.items() if e == number], say)
     story += [para(f"{say('deviation')}: {say.reason(d)}", "small") for d in entry["deviations"]]
     story += [para(f"{say('missing')}: {say.reason(d)}", "small") for d in entry["missing"]]
     return [*story, *_derivatives(number, view, say), *_found(exhibit, view, say)]
@@ -150,28 +167,35 @@ def _seqs(record: Mapping[str, Any] | None) -> str:
     return str(low) if low == high else f"{low}–{high}"
 
 
-def _when(record: Mapping[str, Any] | None, say: Say) -> str:
-    if record is None or not record["t_start_utc"]:
-        return "—"
-    took = record["duration_ms"]
-    more = f"\n{say.number(took / 1000)} {say('unit.second')}" if took is not None else ""
-    return f"{record['t_start_utc']}{more}"
-
-
-def _where(record: Mapping[str, Any] | None, say: Say) -> str:
-    runtime = (record or {}).get("runtime") or {}
-    words = [f"{runtime.get('name', '')} {runtime.get('version') or ''}".strip(), runtime.get("device")]
-    operator = ((record or {}).get("operator") or {}).get("id")
-    if operator:
-        words.append(say("by", who=operator))
-    return ", ".join(str(w) for w in words if w) or "—"
+def _where(records: Sequence[Mapping[str, Any]], say: Say) -> list[Any]:
+    """Runtime, device, operator and what else the log states, once an exhibit; differing values all stand."""
+    told: dict[str, list[str]] = {}
+    for record in records:
+        runtime = record["runtime"] or {}
+        activity = record["activity"] or {}
+        stated = {
+            "runtime": " ".join(str(runtime[k]) for k in ("name", "version", "provider") if runtime.get(k)),
+            "device": runtime.get("device"),
+            "precision": record["precision"],
+            "tiling": record["tiling"],
+            "seed": record["seed"],
+            "code": activity.get("code_version"),
+            "operator": (record["operator"] or {}).get("id"),
+        }
+        for key, value in stated.items():
+            if value not in (None, "", [], {}) and str(value) not in told.setdefault(key, []):
+                told[key].append(str(value))
+    line = "; ".join(f"{say.word('where', k)}: {', '.join(v)}" for k, v in told.items() if v)
+    return [para(line, "muted")] if line else []
 
 
 def _derivatives(number: str, view: View, say: Say) -> list[Any]:
     made = [d for d in view.derivatives[number] if d["kind"] != "thumbnail"]
     if not made:
         return []
-    rows: list[list[Any]] = [[say("col.derivative"), say("col.kind"), say("col.content"), say("sha256"), say("col.from")]]
+    rows: list[list[Any]] = [
+        [say("col.derivative"), say("col.kind"), say("col.content"), say("sha256"), say("col.from")]
+    ]
     names = {e["sha256"]: e["number"] for e in view.exhibits}
     names.update({d["sha256"]: d["number"] for d in view.derivatives[number]})
     for d in made:

@@ -93,7 +93,6 @@ def style(name: str, align: int = 0) -> Any:
         spaceBefore=space[0],
         spaceAfter=space[1],
         splitLongWords=1,
-        keepWithNext=1 if name in ("h1", "h2", "h3") else 0,
     )
 
 
@@ -143,6 +142,16 @@ def markup(value: str, name: str = "body", align: int = 0) -> Any:
     return Paragraph(value, style(name, align))
 
 
+def headed(value: str, name: str) -> list[Any]:
+    """Our own markup as a heading that is never left alone at the foot of a page.
+
+    Not `keepWithNext`: before a table of many pages that would first break the page, wherever it stands.
+    """
+    from reportlab.platypus import CondPageBreak
+
+    return [CondPageBreak(96 if name != "h1" else 130), markup(value, name)]
+
+
 def sha(value: str | None) -> Any:
     """A digest in two lines of 32 monospaced digits, the same everywhere, so that eyes can compare."""
     text = value or "—"
@@ -171,7 +180,11 @@ def table(
     total = sum(widths)
     cells = [
         [
-            c.text if isinstance(c, Plain) else para(c, "head" if i < head else "cell") if isinstance(c, str) else c
+            c.text
+            if isinstance(c, Plain)
+            else para(c, "head" if i < head else "cell")
+            if isinstance(c, str)
+            else c
             for c in row
         ]
         for i, row in enumerate(rows)

@@ -267,6 +267,11 @@ def _withheld(parts: ReportParts, verdicts: Iterable[Verdict]) -> list[dict[str,
             if source is not None and d.number not in causes:
                 causes[d.number] = bad[source]
                 grown = True
+    main = {d.exhibit: causes[d.number] for d in parts.enhanced.derivatives
+            if d.kind in _MAIN and d.number in causes}  # fmt: skip
+    for d in parts.enhanced.derivatives:
+        if d.kind != "ledger" and d.exhibit in main:  # a map or thumbnail of what is withheld shows it too
+            causes.setdefault(d.number, main[d.exhibit])
     exhibit = {d.number: d.exhibit for d in parts.enhanced.derivatives}
     return [{"derivative": n, "exhibit": exhibit.get(n), **causes[n]} for n in sorted(causes)]
 

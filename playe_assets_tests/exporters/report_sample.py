@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from playe_assets.core.canonical import digest
-from playe_assets.core.presets import FOLDER
+from playe_assets.core.presets import FOLDER, load_preset
 from playe_assets.core.values import (
     AiClass,
     Derivative,
@@ -92,7 +92,9 @@ def sample_parts(
         examination,
         digest(ingest),
         tuple(
-            DetectionEntry(n, digest(f), {"face": sum(len(x.found) for x in f.frames)}, len(f.tracks), f.frames_seen)
+            DetectionEntry(
+                n, digest(f), {"face": sum(len(x.found) for x in f.frames)}, len(f.tracks), f.frames_seen
+            )
             for n, f in found.items()
         ),
     )
@@ -119,8 +121,12 @@ def sample_parts(
     parts = ReportParts(
         laboratory=Laboratory("Test Laboratory", "1 Example Street, Exampletown", None, "A. Person, head"),
         case=CaseFacts(
-            "CASE-7", "Yard camera & <photo>", "District office", "Make the vehicle in the yard easier to see.",
-            Operator("ivanova", "operator", "case-file"), language,
+            "CASE-7",
+            "Yard camera & <photo>",
+            "District office",
+            "Make the vehicle in the yard easier to see.",
+            Operator("ivanova", "operator", "case-file"),
+            language,
         ),  # fmt: skip
         preset_text=preset_text,
         received_utc="2026-01-05T08:00:00Z",
@@ -150,7 +156,9 @@ def sample_notice(language: str = "en", failures: int = 1) -> NoticeParts:
     """A notice about `failures` working copies that changed."""
     parts, _ = sample_parts(language, 1)
     bad = tuple(
-        Verdict("exhibits_unchanged", "integrity", False, f"E{i:03d}", None, "sha256 equal", sha("x"), sha("y"))
+        Verdict(
+            "exhibits_unchanged", "integrity", False, f"E{i:03d}", None, "sha256 equal", sha("x"), sha("y")
+        )
         for i in range(1, failures + 1)
     )
     return NoticeParts(
@@ -195,7 +203,9 @@ def _exhibit(i: int, name: str) -> Exhibit:
         start_pts=0 if clip else None,
         duration_ticks=384000 if clip else None,
         average_rate="25/1" if clip else None,
-        exif=None if clip else {"Make": "Canon", "Model": "EOS <i>R5</i>", "DateTimeOriginal": "2025:12:30 21:14:55"},
+        exif=None
+        if clip
+        else {"Make": "Canon", "Model": "EOS <i>R5</i>", "DateTimeOriginal": "2025:12:30 21:14:55"},
         decoder="PyAV 18.1.0 (libavcodec 62.28.102)" if clip else "Pillow 13.0.0",
     )
     return Exhibit(
@@ -218,36 +228,34 @@ def _detections(e: Exhibit) -> ExhibitDetections:
     clip = e.media is MediaKind.CLIP
     box = Detection("face", 10, 10, 40, 40, 5.1)
     frames = tuple(
-        FrameDetections("haar_face", f, f * 512, (box,) * (1 + f % 3)) for f in (range(100, 400, 12) if clip else [0])
+        FrameDetections("haar_face", f, f * 512, (box,) * (1 + f % 3))
+        for f in (range(100, 400, 12) if clip else [0])
     )
-    tracks = (Track(1, "haar_face", "face", 100, 388, tuple((f.frame, 0) for f in frames), 220),) if clip else ()
+    tracks = (
+        (Track(1, "haar_face", "face", 100, 388, tuple((f.frame, 0) for f in frames), 220),) if clip else ()
+    )
     return ExhibitDetections(
         e.number, e.sha256, 1920, 1080, 60 if clip else 1, frames, tracks,
         ({"name": "haar_face", "version": "1", "params": {"cascade": "frontal", "scale_factor": 1.1}},),
     )  # fmt: skip
 
 
-_STEPS = (
-    ("orient", {}, "EXIF 2.32, 4.6.4 A, tag 274", {}),
-    ("fusion", {"radius": 2, "max_shift_px": 32.0, "pixel_sigmas": 3.0}, "Kuglin & Hines 1975",
-     {"mean_shift_px": 0.8123, "mean_contributors": 3.91, "sigma": 2.25}),
-    ("nlm", {"h_luma": 3.0, "h_chroma": 3.0, "template_px": 7, "search_px": 21}, "Buades et al. 2005", {}),
-    ("lanczos", {"scale": 2}, "Duchon 1979", {}),
-    ("local_contrast", {"clip_limit": 1.5, "tiles": 8, "blend": 0.35}, "Zuiderveld 1994", {}),
-)  # fmt: skip
+_MEASURED = {"fusion": {"mean_shift_px": 0.8123, "mean_contributors": 3.91, "sigma": 2.25}}
 
 
 def _enhanced(e: Exhibit, derivatives: list[Derivative]) -> Enhanced:
     clip = e.media is MediaKind.CLIP
+    assert e.facts is not None and e.media is not None
     steps = tuple(
-        Step(n, use, "1.0", params, AiClass.NONE, reference, measured, {})
-        for n, (use, params, reference, measured) in enumerate((s for s in _STEPS if clip or s[0] != "fusion"), 1)
+        Step(n, use.name, "1.0", use.given, AiClass.NONE, "A. Author 1999", _MEASURED.get(use.name, {}), {})
+        for n, use in enumerate(load_preset("forensic_safe").steps[e.media], 1)
     )
-    assert e.facts is not None
     mine = []
     for kind in ("master", "proxy", "contributors") if clip else ("photo",):
         number = f"D{len(derivatives) + 1:03d}"
-        source = next((d.sha256 for d in derivatives if d.exhibit == e.number and d.kind == "master"), e.sha256)
+        source = next(
+            (d.sha256 for d in derivatives if d.exhibit == e.number and d.kind == "master"), e.sha256
+        )
         derivatives.append(
             Derivative(
                 number, e.number, kind, sha(f"{e.number} {kind}"), 98_765_432, "video/x-matroska" if clip else "image/png",
@@ -292,7 +300,9 @@ def _measured(
             }
         )  # fmt: skip
         verdicts.append(
-            Verdict("quality", "quality", not bad, d.exhibit, d.number, "consistency_psnr", str(value), ">= 24")
+            Verdict(
+                "quality", "quality", not bad, d.exhibit, d.number, "consistency_psnr", str(value), ">= 24"
+            )
         )
     return tuple(rows), verdicts
 
