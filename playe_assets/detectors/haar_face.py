@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 from playe_assets.core.contracts import Detector, Frame
@@ -34,7 +35,7 @@ class HaarFaceParams:
 
 
 class HaarFace(Detector):
-    """Score: the sum of the last stage's weak classifiers, summed over no neighbours; about 0..10, no probability.
+    """Score: the last stage's sum of weak classifiers, the best of the group; about 0..10, no probability.
 
     `profile` is trained on one side of the face, so the mirrored picture is searched too; of findings that
     overlap by 0.3 or more the higher score stays.
@@ -42,14 +43,15 @@ class HaarFace(Detector):
 
     name = "haar_face"
     version = "1"
-    reference = "P. Viola, M. Jones: Rapid Object Detection using a Boosted Cascade of Simple Features, CVPR 2001"
+    reference = "P. Viola, M. Jones: Rapid Object Detection using a Boosted Cascade, CVPR 2001"
     Params: ClassVar[type] = HaarFaceParams
 
     def __init__(self, params: Any, facts: StreamFacts, weights: Mapping[str, bytes]) -> None:
         import cv2
 
         super().__init__(params, facts, weights)
-        self._cascade = cv2.CascadeClassifier(cv2.data.haarcascades + _FILES[params.cascade])
+        folder = Path(cv2.__file__).parent / "data"
+        self._cascade = cv2.CascadeClassifier(str(folder / _FILES[params.cascade]))
 
     def detect(self, frame: Frame) -> list[Detection]:
         """Boxes labelled `face`."""

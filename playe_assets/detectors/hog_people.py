@@ -43,7 +43,7 @@ class HogPeople(Detector):
 
         super().__init__(params, facts, weights)
         self._hog = cv2.HOGDescriptor()
-        self._hog.setSVMDetector(cv2.HOGDescriptor.getDefaultPeopleDetector())  # type: ignore[arg-type]
+        self._hog.setSVMDetector(cv2.HOGDescriptor.getDefaultPeopleDetector())
 
     def detect(self, frame: Frame) -> list[Detection]:
         """Boxes labelled `person`."""

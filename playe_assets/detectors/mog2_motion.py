@@ -1,4 +1,4 @@
-"""Moving regions before a fixed camera, by a mixture of Gaussians per pixel learned over the sampled frames."""
+"""Moving regions before a fixed camera, by mixtures of Gaussians learned over the sampled frames."""
 
 from __future__ import annotations
 

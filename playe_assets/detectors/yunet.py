@@ -57,5 +57,6 @@ class YuNet(Detector):
         if rows is None:
             return []
         return ordered(
-            placed("face", row[:4], row[14], seen.scale, frame.pixels, row[4:14].reshape(5, 2)) for row in rows
+            placed("face", row[:4], row[14], seen.scale, frame.pixels, row[4:14].reshape(5, 2))
+            for row in rows
         )

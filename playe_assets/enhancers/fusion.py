@@ -85,8 +85,9 @@ class Fusion(Enhancer):
     version = "1"
     kinds = frozenset({MediaKind.CLIP})
     reference = (
-        "C. D. Kuglin, D. C. Hines: The phase correlation image alignment method, 1975; B. D. Lucas, T. Kanade, "
-        "IJCAI 1981; A. Buades et al.: A note on multi-image denoising, 2009 (average where explained by noise)"
+        "C. D. Kuglin, D. C. Hines: The phase correlation image alignment method, 1975; B. D. Lucas, "
+        "T. Kanade: An iterative image registration technique, IJCAI 1981; A. Buades et al.: A note on "
+        "multi-image denoising, LNLA 2009 (average where explained by noise)"
     )
     Params: ClassVar[type] = FusionParams
 
@@ -186,15 +187,13 @@ class Fusion(Enhancer):
 
         item = window[centre].frame
         own = item.pixels
-        height, width, channels = own.shape
         total: npt.NDArray[np.float32] = own.astype(np.float32)
-        count = np.ones((height, width), np.uint8)
+        count = np.ones(own.shape[:2], np.uint8)
         used = 0
         noise = None if item.corrupt else self._noise(window, centre)
         for other, shift in self._neighbours(window, centre) if noise is not None else ():
-            assert noise is not None
             moved, rows, columns = shifted(other, self._settled(shift))
-            mask = agreeing(own[rows, columns], moved, noise, self.params)
+            mask = agreeing(own[rows, columns], moved, noise, self.params) if noise is not None else None
             if mask is None:
                 continue
             used += 1

@@ -30,7 +30,7 @@ class Lanczos(Enhancer):
     name = "lanczos"
     version = "1"
     geometry = True
-    reference = "C. E. Duchon: Lanczos Filtering in One and Two Dimensions, J. Appl. Meteor. 18 (1979), 1016-1022"
+    reference = "C. E. Duchon: Lanczos Filtering in One and Two Dimensions, J. Appl. Meteor. 18 (1979)"
     Params: ClassVar[type] = LanczosParams
 
     def frame(self, pixels: Pixels) -> Pixels:
@@ -54,7 +54,6 @@ class Lanczos(Enhancer):
         if scale == 1:
             return pixels.copy()
         height, width = pixels.shape[:2]
-        found = cv2.resize(
-            np.ascontiguousarray(pixels), (width * scale, height * scale), interpolation=interpolation
-        )
-        return found.reshape(height * scale, width * scale, pixels.shape[2])
+        size = (width * scale, height * scale)
+        found: Pixels = cv2.resize(np.ascontiguousarray(pixels), size, interpolation=interpolation)
+        return found.reshape(size[1], size[0], pixels.shape[2])

@@ -55,13 +55,13 @@ class NonLocalMeans(Enhancer):
             return with_delta(pixels, delta)
         return with_delta(pixels, delta[:, :, 0])
 
-    def _denoised(self, plane: Pixels, h: float) -> Any:
+    def _denoised(self, plane: Any, h: float) -> Any:
         import cv2
 
         if h == 0.0:
             return plane
         template, search = self.params.template_px, self.params.search_px
         if plane.dtype == np.uint8:
-            return cv2.fastNlMeansDenoising(plane, None, [h], template, search, cv2.NORM_L2)
+            return cv2.fastNlMeansDenoising(plane, [h], None, template, search, cv2.NORM_L2)
         strength = h * unit(plane) * math.sqrt(2.0 / math.pi)
-        return cv2.fastNlMeansDenoising(plane, None, [strength], template, search, cv2.NORM_L1)
+        return cv2.fastNlMeansDenoising(plane, [strength], None, template, search, cv2.NORM_L1)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
 from playe_assets.core.contracts import Enhancer, Pixels
 
 
@@ -37,4 +35,4 @@ class Orient(Enhancer):
             pixels = pixels[:, ::-1]
         if value in (3, 4, 7, 8):
             pixels = pixels[::-1]
-        return np.array(pixels, order="C", copy=True)
+        return pixels.copy(order="C")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ import numpy.typing as npt
 from playe_assets.core.contracts import Pixels
 
 Plane = npt.NDArray[np.float32]
+P = TypeVar("P", bound="npt.NDArray[Any]")
 _TAPS = 4
 """Lanczos-4: four samples to each side."""
 _SMALLEST_SIDE = 16
@@ -72,7 +74,9 @@ def correlate(earlier: Plane, later: Plane) -> tuple[Shift, float]:
     height, width = earlier.shape
     if min(height, width) < _SMALLEST_SIDE:
         return Shift(0.0, 0.0), 0.0
-    (dx, dy), response = cv2.phaseCorrelate(earlier, later, _hann(width, height))
+    # Copies, because OpenCV 4.14 multiplies the window into its arguments: both came back dark at the rim,
+    # and the next pair registered 0.3 px off.
+    (dx, dy), response = cv2.phaseCorrelate(earlier.copy(), later.copy(), _hann(width, height))
     if not (math.isfinite(dx) and math.isfinite(dy) and math.isfinite(response)):
         return Shift(0.0, 0.0), 0.0
     return Shift(float(dx), float(dy)), float(response)
@@ -81,7 +85,7 @@ def correlate(earlier: Plane, later: Plane) -> tuple[Shift, float]:
 def refine(earlier: Plane, later: Plane, first: Shift, rounds: int = 2) -> Shift:
     """`first` improved by least squares on grey-value gradients, without what does not follow the shift.
 
-    Both planes are smoothed a little (sigma 1.2 px), because the linear model holds over the width of an edge.
+    Both planes are smoothed (sigma 1.2 px), because the linear model holds over the width of an edge.
     """
     import cv2
 
@@ -123,7 +127,7 @@ def _kernel(fraction: float) -> Plane:
     return found
 
 
-def shifted(pixels: npt.NDArray[np.generic], shift: Shift) -> tuple[npt.NDArray[np.generic], slice, slice]:
+def shifted(pixels: P, shift: Shift) -> tuple[P, slice, slice]:
     """The later frame read at (x + dx, y + dy), only where all taps lie inside it.
 
     Returns the samples and the rows and columns of the earlier frame that they belong to. Borders are not
@@ -139,7 +143,8 @@ def shifted(pixels: npt.NDArray[np.generic], shift: Shift) -> tuple[npt.NDArray[
     top, bottom = _span(whole_y, height, margin[1])
     rows, columns = slice(top, bottom), slice(left, right)
     if not part_x and not part_y:
-        return pixels[top + whole_y : bottom + whole_y, left + whole_x : right + whole_x], rows, columns
+        view = pixels[top + whole_y : bottom + whole_y, left + whole_x : right + whole_x]
+        return cast("P", view), rows, columns
     x_taps = _kernel(part_x) if part_x else np.ones(1, np.float32)
     y_taps = _kernel(part_y) if part_y else np.ones(1, np.float32)
     # The window that the taps need and no more; its outer margin is cut off again below.
@@ -148,10 +153,11 @@ def shifted(pixels: npt.NDArray[np.generic], shift: Shift) -> tuple[npt.NDArray[
     y_to, x_to = bottom + whole_y + margin[1], right + whole_x + margin[0]
     window = np.ascontiguousarray(pixels[y_from:y_to, x_from:x_to])
     if bottom <= top or right <= left:
-        return pixels[:0, :0], slice(0, 0), slice(0, 0)
+        return cast("P", pixels[:0, :0]), slice(0, 0), slice(0, 0)
     moved = cv2.sepFilter2D(window, -1, x_taps, y_taps, anchor=(lead_x, lead_y))
     moved = moved.reshape(*window.shape[:2], pixels.shape[2])
-    return moved[lead_y : lead_y + bottom - top, lead_x : lead_x + right - left], rows, columns
+    inner = moved[lead_y : lead_y + bottom - top, lead_x : lead_x + right - left]
+    return cast("P", inner), rows, columns
 
 
 def _span(whole: int, size: int, margin: int) -> tuple[int, int]:

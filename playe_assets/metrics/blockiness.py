@@ -49,7 +49,7 @@ class Blockiness(Metric):
 
 def _line_steps(plane: Plane) -> list[float]:
     """Mean absolute step between neighbouring columns, for each of the 8 offsets of a grid."""
-    steps = np.mean(np.abs(np.diff(plane, axis=1)), axis=0, dtype=np.float64)
+    steps = np.abs(np.diff(plane, axis=1)).astype(np.float64).sum(axis=0) / plane.shape[0]
     return [float(np.mean(steps[offset::_BLOCK])) for offset in range(_BLOCK)]
 
 

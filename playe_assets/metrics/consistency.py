@@ -1,4 +1,4 @@
-"""Consistency of a derivative with its exhibit: shrunk back to the exhibit's size, does it still say the same?"""
+"""Consistency with the exhibit: shrunk back to its size, does the derivative still say the same?"""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def resized(pixels: Pixels, like: Pixels) -> Pixels:
     height, width = like.shape[:2]
     shrink = height <= pixels.shape[0] and width <= pixels.shape[1]
     method = cv2.INTER_AREA if shrink else cv2.INTER_LANCZOS4
-    found = cv2.resize(np.ascontiguousarray(pixels), (width, height), interpolation=method)
+    found: Pixels = cv2.resize(np.ascontiguousarray(pixels), (width, height), interpolation=method)
     return found.reshape(height, width, pixels.shape[2])
 
 
@@ -56,8 +56,17 @@ def psnr(one: Pixels, other: Pixels) -> float:
 
     Source: ISO/IEC 29170-1:2017, peak signal-to-noise ratio.
     """
-    first, second = alike(one, other)
-    error = float(np.mean(np.square(first - second), dtype=np.float64))
+    import cv2
+
+    if one.shape == other.shape and one.dtype == other.dtype:
+        first, second, unit = (
+            np.ascontiguousarray(one),
+            np.ascontiguousarray(other),
+            np.iinfo(one.dtype).max / 255,
+        )
+    else:
+        (first, second), unit = alike(one, other), 1.0
+    error = (cv2.norm(first, second, cv2.NORM_L2) / unit) ** 2 / first.size
     if error == 0.0:
         return PSNR_OF_EQUALS
     return float(min(PSNR_OF_EQUALS, 10.0 * np.log10(255.0**2 / error)))

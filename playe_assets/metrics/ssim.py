@@ -25,7 +25,9 @@ class Ssim(Metric):
 
     name = "ssim"
     version = "1"
-    reference = "Z. Wang et al.: Image Quality Assessment: From Error Visibility to Structural Similarity, 2004"
+    reference = (
+        "Z. Wang et al.: Image Quality Assessment: From Error Visibility to Structural Similarity, TIP 2004"
+    )
     columns = (
         Column("ssim_exhibit", "1", -1.0, 1.0, "none"),
         Column("ssim_reference", "1", -1.0, 1.0, "higher"),
