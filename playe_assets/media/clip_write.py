@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import numpy as np
 
 from playe_assets.core.errors import IntegrityError, PresetError
-from playe_assets.media.colour import PRIMARIES, TRANSFERS
+from playe_assets.media.colour_names import PRIMARIES, TRANSFERS
 from playe_assets.media.ledger import LedgerRow
 from playe_assets.media.pixel_digest import PixelDigest
 from playe_assets.media.write_report import WriteReport

@@ -13,20 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from playe_assets.core.errors import UndecodableError
+from playe_assets.media.colour_names import MATRICES, RANGES
 
 if TYPE_CHECKING:
     from playe_assets.core.contracts import Pixels
-
-MATRICES: Final = {0: "gbr", 1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 8: "ycgco",
-                   9: "bt2020nc", 10: "bt2020c", 14: "ictcp"}  # fmt: skip
-PRIMARIES: Final = {1: "bt709", 4: "bt470m", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 8: "film",
-                    9: "bt2020", 10: "smpte428", 11: "smpte431", 12: "smpte432", 22: "ebu3213"}  # fmt: skip
-TRANSFERS: Final = {1: "bt709", 4: "gamma22", 5: "gamma28", 6: "smpte170m", 7: "smpte240m", 8: "linear",
-                    9: "log100", 10: "log316", 11: "iec61966-2-4", 12: "bt1361e", 13: "iec61966-2-1",
-                    14: "bt2020-10", 15: "bt2020-12", 16: "smpte2084", 17: "smpte428",
-                    18: "arib-std-b67"}  # fmt: skip
-RANGES: Final = {1: "limited", 2: "full"}
-"""Code points of ITU-T H.273 to FFmpeg's names; 2 (unspecified) and reserved values are absent: null."""
 
 _SWS_MATRIX: Final = {"bt709": 1, "fcc": 4, "bt470bg": 5, "smpte170m": 5, "smpte240m": 7, "bt2020nc": 9}
 _LUMA: Final = {

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from playe_assets.core.values import StreamFacts
 
 FORMATS: Final = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "AVIF", "JPEG2000")
-"""Pillow's names (JPEG includes MPO): what cameras, phones, scanners and recorders write. Left out on purpose:
-formats that run an interpreter (EPS, PDF, WMF), lead elsewhere (FPX, MIC), or have a history of decoder faults
-and no such source (PSD, SGI, DDS, BLP, FLI, PCX, ICNS, ICO and the rest)."""
+"""Pillow's names (JPEG includes MPO): what cameras, phones, scanners and recorders write. Left out on
+purpose: formats that run an interpreter (EPS, PDF, WMF), lead elsewhere (FPX, MIC), or have a history of
+decoder faults and no such source (PSD, SGI, DDS, BLP, FLI, PCX, ICNS, ICO and the rest)."""
 
 PILLOW_ERRORS: Final = (
     OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, AttributeError, EOFError,
@@ -96,7 +96,7 @@ def open_photo(file: IO[bytes], max_pixels: int) -> Any:
     """
     from PIL import Image
 
-    _register_formats()
+    register_formats()
     Image.MAX_IMAGE_PIXELS = None  # ours is checked below, with a reason instead of a warning
     file.seek(0)
     try:
@@ -109,7 +109,7 @@ def open_photo(file: IO[bytes], max_pixels: int) -> Any:
     return image
 
 
-def _register_formats() -> None:
+def register_formats() -> None:
     """Loads the plug-ins of `FORMATS` and no others; Pillow's own `init` would load all forty."""
     import importlib
 
@@ -130,12 +130,27 @@ def load_photo(file: IO[bytes], max_pixels: int) -> Loaded:
     try:
         if deep is None:
             image.load()
+            check_samples(image)
     except MemoryError:
         raise EvidenceLimitError("media.memory") from None
     except PILLOW_ERRORS as problem:
         image, rows = _load_tolerantly(file, max_pixels, problem)
         missing.append(rows)
     return Loaded(image, deep, notes, missing)
+
+
+def check_samples(image: Any) -> None:
+    """Refuses samples without a fixed range.
+
+    Raises:
+        UndecodableError: floating point, or integers outside 0..65535.
+    """
+    if image.mode == "F":
+        raise UndecodableError("media.samples", mode="F", low="float", high="float")
+    if image.mode == "I":
+        low, high = image.getextrema()
+        if low < 0 or high > 65535:
+            raise UndecodableError("media.samples", mode="I", low=int(low), high=int(high))
 
 
 def _further_pictures(image: Any) -> list[Reason]:

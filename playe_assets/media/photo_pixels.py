@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from playe_assets.core.errors import UndecodableError
 from playe_assets.core.values import Reason
 from playe_assets.media.photo import Loaded, Photo
 from playe_assets.media.png import icc_fits
@@ -17,11 +16,7 @@ if TYPE_CHECKING:
 
 
 def to_photo(loaded: Loaded) -> Photo:
-    """The numbers of a loaded picture.
-
-    Raises:
-        UndecodableError: its samples have no fixed range (floating point, 32-bit integers beyond 65535).
-    """
+    """The numbers of a loaded picture."""
     image, notes = loaded.image, list(loaded.notes)
     icc = image.info.get("icc_profile") or None
     if loaded.deep is not None:
@@ -33,9 +28,7 @@ def to_photo(loaded: Loaded) -> Photo:
             icc = None
         array = np.asarray(image)
         array = array[:, :, None] if array.ndim == 2 else array
-        if image.mode == "I":
-            array = _small_integers(array)
-        elif array.dtype.byteorder == ">" or array.dtype.itemsize == 2:
+        if image.mode == "I" or array.dtype.byteorder == ">" or array.dtype.itemsize == 2:
             array = array.astype(np.uint16)
     channels = 1 if array.shape[2] <= 2 else 3
     pixels: Pixels = np.ascontiguousarray(array[:, :, :channels])
@@ -63,20 +56,12 @@ def _packed16(frame: Any) -> Any:
     return rows[:, : frame.width * count].reshape(frame.height, frame.width, count).astype(np.uint16)
 
 
-def _small_integers(array: Any) -> Any:
-    if array.size and (array.min() < 0 or array.max() > 65535):
-        raise UndecodableError("media.samples", mode="I", low=int(array.min()), high=int(array.max()))
-    return array.astype(np.uint16)
-
-
 def _plain_mode(image: Any, icc: bytes | None) -> tuple[Any, list[Reason]]:
     mode = image.mode
     if mode in ("L", "LA", "RGB", "RGBA") and "transparency" not in image.info:
         return image, []
     if mode.startswith("I;16") or mode == "I":
         return image, []
-    if mode == "F":
-        raise UndecodableError("media.samples", mode="F", low="float", high="float")
     if mode == "CMYK":
         return _from_cmyk(image, icc)
     goal = {"1": "L", "La": "LA", "L": "LA"}.get(mode, "RGB")
