@@ -1,4 +1,4 @@
-"""The contracts of the plug-ins: Enhancer, Detector, Metric. One file and one registry line adds one.
+"""The contracts of the plug-ins: Enhancer, Detector, Metric, Gate. One file and one registry line adds one.
 
 Pixels are numpy arrays of shape (height, width, channels), channels 1 (grey) or 3 (RGB), dtype uint8 or
 uint16 over the full range of the dtype, gamma-encoded as received. A plug-in never changes its input array,
@@ -10,9 +10,21 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
 
-from playe_assets.core.values import AiClass, Detection, MediaKind, StreamFacts
+from playe_assets.core.presets import Threshold
+from playe_assets.core.values import (
+    AiClass,
+    Detection,
+    EnhancedManifest,
+    ExhibitDetections,
+    IngestManifest,
+    MediaKind,
+    MetricsManifest,
+    StreamFacts,
+    Verdict,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -134,3 +146,52 @@ class Metric(ABC):
     @abstractmethod
     def measure(self, pair: Pair) -> dict[str, float | None]:
         """One value a column; null where it cannot apply (no reference)."""
+
+
+class Objects(Protocol):
+    """What a gate may ask the evidence store: objects by sha256, always read again."""
+
+    def has(self, sha256: str) -> bool:
+        """Whether the object is there."""
+        ...
+
+    def verify(self, sha256: str) -> bool:
+        """Whether its bytes still have this digest."""
+        ...
+
+    def get_bytes(self, sha256: str) -> bytes:
+        """Its bytes, hashed again."""
+        ...
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a gate looks at: the examination's manifests as far as they exist, and the store."""
+
+    objects: Objects
+    ingest: IngestManifest
+    suites: Path
+    """Folder of the Great Expectations suites."""
+    detections: Mapping[str, ExhibitDetections] = field(default_factory=dict)
+    enhanced: EnhancedManifest | None = None
+    metrics: MetricsManifest | None = None
+    thresholds: tuple[Threshold, ...] = ()
+    report: Mapping[str, Any] | None = None
+
+
+class Gate(ABC):
+    """Refuses: its answer is verdicts, at least one (a gate that looked at nothing has not judged).
+
+    `integrity` gates block what is downstream and withhold the report; `quality` gates withhold a derivative
+    or warn, as the preset says, and the rest goes on.
+    """
+
+    name: ClassVar[str]
+    stage: ClassVar[str]
+    """The asset that it judges."""
+    kind: ClassVar[str]
+    description: ClassVar[str]
+
+    @abstractmethod
+    def judge(self, evidence: Evidence) -> list[Verdict]:
+        """One verdict an exhibit, derivative or expectation; all of them, passed or not."""

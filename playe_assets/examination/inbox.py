@@ -98,17 +98,19 @@ def reject(dropped: Dropped, settings: Settings) -> Path:
     return goal
 
 
-def keep(folder: Path, settings: Settings, case_id: str, number: int) -> Path:
+def place_for(folder: Path, settings: Settings, case_id: str, number: int) -> Path:
+    """Where a delivered folder will lie after intake; the name is free."""
+    return _free(settings.accepted / case_id / f"{number:03d}-{folder.name}")
+
+
+def keep(folder: Path, goal: Path) -> None:
     """Move a delivered folder out of the inbox after intake; it stays as it came."""
-    above = settings.accepted / case_id
-    above.mkdir(parents=True, exist_ok=True)
-    goal = _free(above / f"{number:03d}-{folder.name}")
+    goal.parent.mkdir(parents=True, exist_ok=True)
     try:
         folder.rename(goal)
     except OSError:  # another filesystem: copy, then remove
         shutil.copytree(folder, goal, symlinks=True, copy_function=shutil.copy2)
         shutil.rmtree(folder)
-    return goal
 
 
 def _free(goal: Path) -> Path:

@@ -1,0 +1,157 @@
+"""The third stage: the preset's steps over each exhibit, one after the other; derivatives with their records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from playe_assets.core.contracts import Enhancer
+from playe_assets.core.errors import PlayeError
+from playe_assets.core.values import (
+    AiClass,
+    Derivative,
+    DetectionManifest,
+    Enhanced,
+    EnhancedManifest,
+    Exhibit,
+    IngestManifest,
+    MediaKind,
+    PictureRef,
+    Reason,
+    Step,
+)
+from playe_assets.examination.plan import Plan, PlannedStep
+from playe_assets.examination.stage import Stage, reason_of
+
+
+@dataclass(frozen=True)
+class EnhancedStage:
+    """The manifest and its digest."""
+
+    manifest: EnhancedManifest
+    sha256: str
+
+
+@dataclass
+class Made:
+    """What the work on one exhibit gave; derivatives are numbered when all exhibits are done."""
+
+    steps: tuple[Step, ...] = ()
+    derivatives: list[Derivative] = field(default_factory=list)
+    pictures: dict[str, bytes] = field(default_factory=dict)
+    picture_frame: int | None = None
+    frames_in: int = 0
+    frames_decoded: int = 0
+    frames_corrupt: int = 0
+    frames_out: int = 0
+    missing: tuple[Reason, ...] = ()
+    deviations: tuple[Reason, ...] = ()
+
+
+Work = Callable[[Stage, Plan, Exhibit], Made]
+
+
+def enhance(stage: Stage, ingest_sha256: str, detections_sha256: str) -> EnhancedStage:
+    """Apply the preset to every processable exhibit; one that fails is listed with the reason, the rest goes on.
+
+    Raises:
+        IntegrityError: the two manifests do not belong to one examination.
+    """
+    from playe_assets.examination.enhance_clip import enhance_clip
+    from playe_assets.examination.enhance_photo import enhance_photo
+    from playe_assets.examination.verify import same_examination
+
+    ingest = stage.manifest(IngestManifest, ingest_sha256)
+    detections = stage.manifest(DetectionManifest, detections_sha256)
+    same_examination(ingest, ingest_sha256, detections.ingest, detections.examination_id, "detections")
+    stage.recorder.examination_id = ingest.examination_id
+    made = stage.planned(ingest)
+    stage.limit_threads()
+
+    todo = [e for e in ingest.exhibits if e.processable]
+    entries: list[Enhanced] = []
+    derivatives: list[Derivative] = []
+    pictures: list[PictureRef] = []
+    for number, exhibit in enumerate(todo):
+        stage.progress(exhibit.number, number, len(todo))
+        work = enhance_photo if exhibit.media is MediaKind.PHOTO else enhance_clip
+        entry, new, shown = _one(stage, made, exhibit, work, len(derivatives))
+        entries.append(entry)
+        derivatives += new
+        pictures += shown
+    stage.progress("", len(todo), len(todo))
+    manifest = EnhancedManifest(
+        stage.case_id, ingest.examination_id, ingest_sha256, detections_sha256, tuple(entries),
+        tuple(derivatives), tuple(pictures),
+    )  # fmt: skip
+    return EnhancedStage(manifest, stage.store.put_json(manifest))
+
+
+def _one(
+    stage: Stage, made: Plan, exhibit: Exhibit, work: Work, before: int
+) -> tuple[Enhanced, list[Derivative], list[PictureRef]]:
+    promised = exhibit.facts.frame_count if exhibit.facts else 0
+    try:
+        with stage.recorder.operation(
+            "processing.enhance",
+            exhibit=exhibit.number,
+            step="enhance",
+            inputs=[exhibit.sha256],
+            params={"preset": made.preset.name, "preset_sha256": made.preset.sha256},
+        ) as op:
+            done = work(stage, made, exhibit)
+            numbered = [
+                replace(d, number=f"D{before + i + 1:03d}") for i, d in enumerate(done.derivatives)
+            ]
+            op.outputs += [d.sha256 for d in numbered]
+            op.metrics.update(frames_decoded=done.frames_decoded, frames_out=done.frames_out,
+                              frames_corrupt=done.frames_corrupt)  # fmt: skip
+            op.extra["ai_class"] = highest(done.steps).value
+    except PlayeError as problem:
+        if not problem.permanent:
+            raise
+        failed = Enhanced(exhibit.number, (), (), promised, 0, 0, 0, failure=reason_of(problem))
+        return failed, [], []
+    shown = [
+        PictureRef(exhibit.number, role, stage.store.put_bytes(data), done.picture_frame)
+        for role, data in sorted(done.pictures.items())
+    ]
+    entry = Enhanced(
+        exhibit=exhibit.number,
+        steps=done.steps,
+        derivatives=tuple(d.number for d in numbered),
+        frames_in=done.frames_in,
+        frames_decoded=done.frames_decoded,
+        frames_corrupt=done.frames_corrupt,
+        frames_out=done.frames_out,
+        missing=done.missing,
+        deviations=done.deviations,
+    )
+    return entry, numbered, shown
+
+
+def record_steps(stage: Stage, exhibit: Exhibit, steps: tuple[Step, ...], output: str) -> None:
+    """One line a step, after the exhibit was finished: parameters, what it measured, its class."""
+    for step in steps:
+        stage.recorder.note(
+            "processing.step",
+            exhibit=exhibit.number,
+            step=f"{step.number} {step.use}",
+            params={"version": step.version, **step.params},
+            metrics=dict(step.measured) or None,
+            ai_class=step.ai_class.value,
+            input_sha256=[exhibit.sha256],
+            output_sha256=[output],
+        )
+
+
+def step_of(number: int, planned: PlannedStep, worker: Enhancer) -> Step:
+    """The step as the manifest states it, after its last frame."""
+    measured = {k: round(float(v), 6) for k, v in sorted(worker.measured().items())}
+    cls = planned.cls
+    return Step(number, cls.name, cls.version, planned.plain, cls.ai_class, cls.reference, measured, {})
+
+
+def highest(steps: tuple[Step, ...]) -> AiClass:
+    """The class of a derivative: the highest of its steps."""
+    return max((s.ai_class for s in steps), key=lambda c: c.rank, default=AiClass.NONE)

@@ -1,0 +1,151 @@
+"""The fourth stage: the preset's metrics over every main derivative, one table a case (Parquet)."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import zip_longest
+from typing import Any
+
+from playe_assets.core.canonical import to_plain
+from playe_assets.core.contracts import Frame, Metric, Pair
+from playe_assets.core.errors import IntegrityError
+from playe_assets.core.values import (
+    Derivative,
+    EnhancedManifest,
+    Exhibit,
+    IngestManifest,
+    MediaKind,
+    MetricsManifest,
+)
+from playe_assets.enhancers import ENHANCERS
+from playe_assets.examination.detect import facts_of
+from playe_assets.examination.plan import Plan
+from playe_assets.examination.stage import Stage
+from playe_assets.media.clip import read_clip
+from playe_assets.media.photo import read_photo
+
+MAIN_KINDS = ("photo", "master")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The manifest, without verdicts (gates add theirs), and the table's digest."""
+
+    manifest: MetricsManifest
+    sha256: str
+
+
+def measure(stage: Stage, ingest_sha256: str, enhanced_sha256: str) -> Measured:
+    """Measure every main derivative of the examination against its exhibit and, where there is one, the reference."""
+    from playe_assets.examination.verify import same_examination
+
+    ingest = stage.manifest(IngestManifest, ingest_sha256)
+    enhanced = stage.manifest(EnhancedManifest, enhanced_sha256)
+    same_examination(ingest, ingest_sha256, enhanced.ingest, enhanced.examination_id, "enhanced_frames")
+    stage.recorder.examination_id = ingest.examination_id
+    made = stage.planned(ingest)
+    stage.limit_threads()
+    exhibits = {e.number: e for e in ingest.exhibits}
+    todo = [d for d in enhanced.derivatives if d.kind in MAIN_KINDS]
+    rows = []
+    for number, derivative in enumerate(todo):
+        stage.progress(derivative.number, number, len(todo))
+        rows.append(_row(stage, made, exhibits, derivative))
+    stage.progress("", len(todo), len(todo))
+    columns = tuple(to_plain(c) for m in made.metrics for c in m.cls.columns)
+    table = stage.store.put_bytes(_parquet(rows, [str(c["name"]) for c in columns]))
+    manifest = MetricsManifest(
+        stage.case_id, ingest.examination_id, enhanced_sha256, table, columns, tuple(rows), ()
+    )
+    return Measured(manifest, stage.store.put_json(manifest))
+
+
+def _row(stage: Stage, made: Plan, exhibits: dict[str, Exhibit], derivative: Derivative) -> dict[str, Any]:
+    exhibit = exhibits[derivative.exhibit]
+    reference = exhibits.get(exhibit.reference or "")
+    inputs = [exhibit.sha256, derivative.sha256, *([reference.sha256] if reference else [])]
+    params = {m.cls.name: to_plain(m.params) for m in made.metrics}
+    with stage.recorder.operation(
+        "processing.measure", exhibit=exhibit.number, step="measure", inputs=inputs, params=params, ai_class="none"
+    ) as work:
+        workers = [m.cls(m.params) for m in made.metrics]
+        sums: dict[str, list[float]] = {c.name: [] for m in made.metrics for c in m.cls.columns}
+        compared = 0
+        for pair in _pairs(stage, made, exhibit, derivative, reference):
+            compared += 1
+            _add(sums, workers, pair)
+        means = {k: round(sum(v) / len(v), 6) if v else None for k, v in sums.items()}
+        work.metrics.update(means)
+    media = exhibit.media.value if exhibit.media else None
+    return {"exhibit": exhibit.number, "derivative": derivative.number, "media": media,
+            "frames_compared": compared, **means}  # fmt: skip
+
+
+def _add(sums: dict[str, list[float]], workers: list[Metric], pair: Pair) -> None:
+    for worker in workers:
+        for name, value in worker.measure(pair).items():
+            if value is not None:
+                sums[name].append(float(value))
+
+
+def _pairs(
+    stage: Stage, made: Plan, exhibit: Exhibit, derivative: Derivative, reference: Exhibit | None
+) -> Iterator[Pair]:
+    facts = facts_of(exhibit)
+    turn = ENHANCERS.get("orient")(None, facts)
+    paths = stage.store
+    usable = reference is not None and reference.facts is not None and reference.media is exhibit.media
+    if exhibit.media is MediaKind.PHOTO:
+        truth = None
+        if usable and reference is not None:
+            truth = ENHANCERS.get("orient")(None, facts_of(reference)).frame(
+                read_photo(paths.path(reference.sha256), reference.facts).pixels
+            )
+        before = turn.frame(read_photo(paths.path(exhibit.sha256), facts).pixels)
+        yield Pair(before, read_photo(paths.path(derivative.sha256)).pixels, truth)
+        return
+    truths: Iterator[Frame] = iter(())
+    if usable and reference is not None:
+        truths = iter(read_clip(paths.path(reference.sha256), reference.facts))
+    every = Fraction(str(made.preset.compare_every_s))
+    base = Fraction(facts.time_base or "1/1000")
+    with read_clip(paths.path(exhibit.sha256), facts) as before_clip, \
+            read_clip(paths.path(derivative.sha256)) as after_clip:  # fmt: skip
+        first: int | None = None
+        due = Fraction(0)
+        last: Pair | None = None
+        for before_frame, after_frame in zip_longest(before_clip, after_clip):
+            if before_frame is None or after_frame is None:
+                raise IntegrityError("measure.frame_counts", exhibit=exhibit.number, derivative=derivative.number)
+            known = next(truths, None)
+            first = before_frame.pts if first is None else first
+            at = (before_frame.pts - first) * base
+            last = Pair(before_frame.pixels, after_frame.pixels, known.pixels if known else None)
+            if at >= due:
+                due = every * (at // every + 1)
+                yield _turned(turn, last)
+                last = None
+        if last is not None:
+            yield _turned(turn, last)
+
+
+def _turned(turn: Any, pair: Pair) -> Pair:
+    # The derivative is upright already; the exhibit's frame is turned here, and the reference is delivered upright.
+    return Pair(turn.frame(pair.exhibit), pair.derivative, pair.reference)
+
+
+def _parquet(rows: list[dict[str, Any]], columns: list[str]) -> bytes:
+    import pandas as pd
+
+    names = ["exhibit", "derivative", "media", "frames_compared", *columns]
+    frame = pd.DataFrame(rows, columns=names)
+    for name in columns:
+        frame[name] = frame[name].astype("float64")
+    out = io.BytesIO()
+    frame.to_parquet(out, index=False, compression="zstd")
+    return out.getvalue()
+
+
