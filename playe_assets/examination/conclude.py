@@ -1,0 +1,182 @@
+"""The last stage: gather manifests, verdicts, pictures and the log's lines, and issue the report or a notice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from playe_assets.core.errors import CommandError
+from playe_assets.core.presets import FOLDER as PRESETS
+from playe_assets.core.values import (
+    DetectionManifest,
+    EnhancedManifest,
+    ExhibitDetections,
+    IngestManifest,
+    MetricsManifest,
+    Reason,
+    Verdict,
+)
+from playe_assets.custody import environment
+from playe_assets.custody.log import utc_now
+from playe_assets.examination.report import Issued, issue_notice, issue_report
+from playe_assets.examination.stage import Stage
+from playe_assets.examination.verify import same_examination
+from playe_assets.exporters.pictures import picture_of
+from playe_assets.exporters.report_parts import (
+    Attempt,
+    CaseFacts,
+    Laboratory,
+    LogHead,
+    NoticeParts,
+    ReportParts,
+)
+from playe_assets.stores.case_store import hash_file
+
+
+@dataclass(frozen=True)
+class Concluded:
+    """What was issued, and the manifest that Dagster's data version is the digest of."""
+
+    issued: Issued
+    sha256: str
+    """Of the stage's manifest: findings digest and examination id, so that staleness tells the truth."""
+
+
+def conclude(
+    stage: Stage,
+    ingest_sha256: str,
+    detections_sha256: str,
+    enhanced_sha256: str,
+    metrics_sha256: str,
+    verdicts: Sequence[Verdict],
+) -> Concluded:
+    """Issue the report of this examination.
+
+    Raises:
+        CommandError: audit mode `off`.
+        IntegrityError: the manifests do not belong together, or an integrity verdict failed.
+    """
+    if stage.settings.audit == "off":
+        raise CommandError("report.audit_off", case=stage.case_id)
+    ingest = stage.manifest(IngestManifest, ingest_sha256)
+    detection = stage.manifest(DetectionManifest, detections_sha256)
+    enhanced = stage.manifest(EnhancedManifest, enhanced_sha256)
+    metrics = stage.manifest(MetricsManifest, metrics_sha256)
+    same_examination(ingest, ingest_sha256, detection.ingest, detection.examination_id, "detections")
+    same_examination(ingest, ingest_sha256, enhanced.ingest, enhanced.examination_id, "enhanced_frames")
+    if metrics.enhanced != enhanced_sha256:
+        same_examination(ingest, ingest_sha256, "", metrics.examination_id, "qa_metrics")
+    stage.recorder.examination_id = ingest.examination_id
+    pictures = {p.sha256: stage.store.get_bytes(p.sha256) for p in enhanced.pictures}
+    lines = _log_lines(stage)
+    head = stage.recorder.log.head()
+    case = stage.folder.read()
+    now = utc_now()
+    parts = ReportParts(
+        laboratory=_laboratory(stage),
+        case=_case(stage),
+        preset_text=(PRESETS / f"{ingest.preset.name}.yaml").read_text(encoding="utf-8"),
+        received_utc=_seconds(case.deliveries[0].received_utc if case.deliveries else case.created_utc),
+        performed_utc=_seconds(now),
+        issued_utc=_seconds(now),
+        ingest=ingest,
+        detection=detection,
+        detections={
+            e.exhibit: stage.manifest(ExhibitDetections, e.sha256) for e in detection.entries if e.sha256
+        },
+        enhanced=enhanced,
+        metrics=metrics,
+        verdicts=tuple(verdicts),
+        reread={e.number: hash_file(stage.store.path(e.sha256))[0] for e in ingest.exhibits},
+        log=tuple(lines),
+        log_head=LogHead(head.lines - 1, head.last_hash),
+        environment={
+            "packages": environment.packages(),
+            "runtime": {k: v for k, v in environment.runtime().items() if v is not None},
+            "device": {"code_version": environment.code_version(), **environment.env()},
+        },
+        audit_mode=stage.settings.audit,
+        pictures=tuple(picture_of(p.exhibit, pictures[p.sha256], p.frame) for p in enhanced.pictures),
+        attempts=_attempts(lines),
+    )
+    with stage.recorder.operation("processing.report", step="report", inputs=[metrics_sha256]) as work:
+        issued = issue_report(stage.folder.root, parts, pictures)
+        work.outputs += [issued.json_sha256, issued.pdf_sha256]
+    stage.recorder.note("custody.report_issued", step=issued.id,
+                        output_sha256=[issued.json_sha256, issued.pdf_sha256])  # fmt: skip
+    manifest = {"schema": "playe-report-stage/1", "examination_id": ingest.examination_id,
+                "findings_sha256": issued.findings_sha256, "metrics": metrics_sha256}  # fmt: skip
+    return Concluded(issued, stage.store.put_json(manifest))
+
+
+def withhold(stage: Stage, ingest: IngestManifest | None, verdicts: Sequence[Verdict]) -> Issued:
+    """Issue a notice that the report is withheld, naming every verdict that failed."""
+    head = stage.recorder.log.head()
+    parts = NoticeParts(
+        laboratory=_laboratory(stage),
+        case=_case(stage),
+        examination_id=ingest.examination_id if ingest else "",
+        at_utc=_seconds(utc_now()),
+        verdicts=tuple(v for v in verdicts if not v.passed),
+        log_head=LogHead(head.lines - 1, head.last_hash) if head.lines else None,
+    )
+    issued = issue_notice(stage.folder.root, parts)
+    stage.recorder.note("custody.report_withheld", step=issued.id,
+                        output_sha256=[issued.json_sha256, issued.pdf_sha256])  # fmt: skip
+    return issued
+
+
+def _laboratory(stage: Stage) -> Laboratory:
+    s = stage.settings
+    return Laboratory(s.laboratory, s.address, s.accreditation, s.authorised_by)
+
+
+def _case(stage: Stage) -> CaseFacts:
+    case = stage.folder.read()
+    operator = stage.recorder.operator
+    if case.operator and operator.auth == "case-file":
+        operator = replace(operator, id=case.operator)
+    return CaseFacts(case.case_id, case.title, case.customer, case.request, operator, case.language)
+
+
+def _log_lines(stage: Stage) -> list[dict[str, Any]]:
+    return [
+        entry
+        for _, entry, _ in stage.recorder.log.read()
+        if entry is not None and entry.get("case_id") == stage.case_id
+    ]
+
+
+def _attempts(lines: Sequence[dict[str, Any]]) -> tuple[Attempt, ...]:
+    """Operations of this case that failed, from the log; what was repeated afterwards stands beside them there."""
+    found = []
+    for line in lines:
+        if line.get("status") != "failed":
+            continue
+        activity, error = line.get("activity") or {}, line.get("error") or {}
+        found.append(
+            Attempt(
+                what=f"{activity.get('asset_key') or 'cli'}: {line.get('step') or line['event']}",
+                outcome="failed",
+                started_utc=_seconds(str(line["t_start_utc"])),
+                run_id=str(activity.get("run_id") or ""),
+                exhibit=line.get("exhibit"),
+                error=Reason(error.get("code") or "unexpected", {"message": error.get("message") or ""}),
+                seq=line.get("seq"),
+            )
+        )
+    return tuple(found)
+
+
+def _seconds(utc: str) -> str:
+    moment = datetime.fromisoformat(utc.replace("Z", "+00:00")).astimezone(UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def read_report(issued: Issued) -> dict[str, Any]:
+    """The report as it lies on the disk."""
+    found: dict[str, Any] = json.loads(issued.json_path.read_bytes())
+    return found
