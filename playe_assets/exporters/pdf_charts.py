@@ -1,4 +1,4 @@
-"""Plots that say sooner what a table says: findings over time, measures against thresholds, a colour scale."""
+"""Plots that say sooner what a table says: findings over time, measures against thresholds, a scale."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def working_copies(report: Mapping[str, Any], _pictures: Mapping[str, bytes], sa
                 para(item["decoder"] or "—", "cell", limit=120),
             ]
         )
-    return [*heading(say("s3")), para(say("s3.lead"), "body"), table(rows, [9, 30, 30, 11, 20])]
+    return [*heading(say("s3")), para(say("s3.lead"), "body"), table(rows, [9, 29, 29, 13, 20])]
 
 
 def _exhibit(e: Mapping[str, Any], say: Say) -> list[Any]:

@@ -34,7 +34,7 @@ def _gates(view: View, say: Say) -> list[Any]:
         tally[(v["kind"], v["gate"])][0 if v["passed"] else 1] += 1
     rows: list[list[Any]] = [[say("col.gate"), say("col.kind"), say("col.passed"), say("col.failed"), ""]]
     for (kind, gate), (passed, failed) in sorted(tally.items()):
-        rows.append([say.other(f"gate.{gate}", gate), say.word("verdict", kind), str(passed), str(failed),
+        rows.append([say.gate(gate), say.word("verdict", kind), str(passed), str(failed),
                      chip(say("failed"), "bad") if failed else chip(say("passed"), "good")])  # fmt: skip
     story: list[Any] = [*heading(say("gates"), 2), table(rows, [40, 20, 12, 14, 14])]
     bad = [v for v in view.findings["verdicts"] if not v["passed"]]
@@ -51,10 +51,10 @@ def _gates(view: View, say: Say) -> list[Any]:
         rows.append(
             [
                 " / ".join(x for x in (v["exhibit"], v["derivative"]) if x) or say("whole_case"),
-                say.other(f"gate.{v['gate']}", v["gate"]),
-                _label(v["expectation"] or "—", say),
-                para(_figure(v["observed"], say), "cell", limit=120),
-                para(_figure(v["allowed"], say), "cell", limit=120),
+                say.gate(v["gate"]),
+                say.expected(v["expectation"]),
+                para(say.figure(v["observed"]), "cell", limit=120),
+                para(say.figure(v["allowed"]), "cell", limit=120),
                 chip(outcome, "warn" if bound or v["on_fail"] == "warn" else "bad"),
             ]
         )
@@ -63,16 +63,6 @@ def _gates(view: View, say: Say) -> list[Any]:
 
 def _label(column: str, say: Say) -> str:
     return say.other(f"metric.{column}", column)
-
-
-def _figure(value: str | None, say: Say) -> str:
-    """A stated value, which the gate wrote as text, rounded for reading when it is a number."""
-    if value is None:
-        return "—"
-    try:
-        return say.number(float(value))
-    except ValueError:
-        return value
 
 
 def _limits(threshold: Mapping[str, Any], say: Say) -> str:
@@ -92,7 +82,7 @@ def _thresholds(view: View, columns: Mapping[str, Mapping[str, Any]], say: Say) 
     media = {e["number"]: e["media"] for e in view.exhibits}
     for t in thresholds:
         about = say.word("media", t["media"]) if t["media"] else say("all_media")
-        unit = str(columns.get(t["column"], {}).get("unit") or "")
+        unit = say.unit(columns.get(t["column"], {}).get("unit"))
         consequence = say.word("on_fail_would", t["on_fail"])
         title = f"<b>{shown(_label(t['column'], say))}</b>: {_limits(t, say)} {shown(unit)} · {about} · {consequence}"
         values = [
@@ -141,7 +131,7 @@ def _grid(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, Mapping[str, 
         value = say.number(mean if len(values) > 1 else values[0])
         if len(values) > 1:
             value = say("mean_range", mean=value, low=say.number(min(values)), high=say.number(max(values)))
-        cells.append((_label(name, say), f"{value} {column.get('unit') or ''}".strip()))
+        cells.append((_label(name, say), f"{value} {say.unit(column.get('unit'))}".strip()))
     if not cells:
         return para(say("no_values"), "muted")
     half = (len(cells) + 1) // 2

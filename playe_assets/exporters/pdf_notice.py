@@ -22,9 +22,9 @@ def notice_page(notice: Mapping[str, Any], say: Say) -> Sequence[Any]:
     for v in notice["verdicts"][:_SHOWN]:
         rows.append(
             [
-                para(say.other(f"gate.{v['gate']}", v["gate"]), "cell", limit=120),
+                para(say.gate(v["gate"]), "cell", limit=120),
                 " / ".join(x for x in (v["exhibit"], v["derivative"]) if x) or say("whole_case"),
-                para(v["expectation"] or "—", "cell", limit=120),
+                para(say.expected(v["expectation"]), "cell", limit=120),
                 para(v["observed"] or "—", "mono", limit=130),
                 para(v["allowed"] or "—", "mono", limit=130),
             ]
@@ -40,10 +40,8 @@ def notice_page(notice: Mapping[str, Any], say: Say) -> Sequence[Any]:
                 (say("operator"), para(f"{worker['id']} ({worker['role']})", "cell", limit=120)),
                 (say("examination_id"), sha(notice["examination_id"])),
                 (say("date.notice"), say.utc(notice["at_utc"])),
-                (
-                    say("log_head"),
-                    say("log_head_value", seq=head["seq"], sha=head["sha256"]) if head else "—",
-                ),
+                (say("log_head_seq"), str(head["seq"]) if head else "—"),
+                (say("log_head_sha"), sha(head["sha256"] if head else None)),
             ]
         ),
         para(say("notice.failed"), "h2"),

@@ -89,9 +89,9 @@ def _notice(failure: Mapping[str, Any] | None, withheld: Sequence[Mapping[str, A
         line = say(
             "withheld.why",
             derivative=numbers,
-            expectation=say.other(f"metric.{v['expectation']}", str(v["expectation"] or v["gate"])),
-            observed=v["observed"] or "—",
-            allowed=v["allowed"] or "—",
+            expectation=say.expected(v["expectation"]) if v["expectation"] else say.gate(v["gate"]),
+            observed=say.figure(v["observed"]),
+            allowed=say.figure(v["allowed"]),
         )
         if line not in told:
             told.add(line)
@@ -176,5 +176,5 @@ def _frames(view: View, say: Say) -> list[Any]:
     return [
         *heading(say("frames"), 2),
         para(say("frames.clean" if clean else "frames.lead"), "body"),
-        table(rows, [10, 12, 12, 13, 13, 11, 11, 14, 11]),
+        table(rows, [8, 11, 11, 13, 12, 10, 12, 12, 11]),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,8 +20,31 @@ class Say:
 
     def word(self, family: str, value: object) -> str:
         """An enumerated value in words (`report.word.<family>.<value>`), else the value itself."""
-        key = f"report.word.{family}.{value}"
+        key = f"report.word.{family}.{_slug(str(value))}"
         return text(key, self.language) if key in catalogue() else str(value)
+
+    def gate(self, name: object) -> str:
+        """A gate's name in words."""
+        return self.word("gate", name)
+
+    def expected(self, expectation: str | None) -> str:
+        """What was expected: a column of the metrics table or a gate's sentence, in words."""
+        if not expectation:
+            return "—"
+        return self.other(f"metric.{expectation}", self.word("expectation", expectation))
+
+    def unit(self, unit: object) -> str:
+        """A unit as this language writes it; nothing for a bare number (`1`)."""
+        return "" if unit in (None, "", "1") else self.word("unit", unit)
+
+    def figure(self, value: str | None) -> str:
+        """A value that a gate wrote as text, rounded for reading where it is a number."""
+        if value is None:
+            return "—"
+        try:
+            return self.number(float(value))
+        except ValueError:
+            return value
 
     def other(self, key: str, fallback: str, **facts: Any) -> str:
         """A sentence of another file of the catalogue (`step.nlm`), or `fallback` where it is not there."""
@@ -36,7 +60,9 @@ class Say:
         """A figure with at most `digits` decimals and the language's decimal mark; a dash for none."""
         if value is None:
             return "—"
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
+        if isinstance(value, bool):
+            return self("yes" if value else "no")
+        if not isinstance(value, (int, float)):
             return str(value)
         if isinstance(value, int):
             return str(value)
@@ -54,3 +80,8 @@ class Say:
     def size(self, count: int) -> str:
         """Bytes with blanks between thousands, such as `1 234 567 B`."""
         return f"{count:,}".replace(",", "\u00a0") + "\u00a0" + self("unit.bytes")
+
+
+def _slug(value: str) -> str:
+    """A catalogue key of a value that is a phrase: `8-bit units` becomes `8_bit_units`."""
+    return re.sub(r"[^a-z0-9_]+", "_", value.lower()).strip("_")

@@ -41,8 +41,8 @@ def attempts(report: Mapping[str, Any], _pictures: Mapping[str, bytes], say: Say
         [say("col.utc"), say("col.what"), say("col.exhibit"), say("col.outcome"), say("col.why")]
     ]
     for a in part["attempts"]:
-        rows.append([a["started_utc"], f"{say.word('stage', a['what'])}", a["exhibit"] or "—",
-                     say.word("outcome", a["outcome"]), say.reason(a["error"], "error") or "—"])  # fmt: skip
+        rows.append([a["started_utc"], _what(a["what"], say), a["exhibit"] or "—",
+                     say.word("outcome", a["outcome"]), _error(a["error"], say)])  # fmt: skip
     for f in part["failures"]:
         rows.append(["—", say.word("stage", f["stage"]), f["exhibit"],
                      say.word("outcome", "failed"), say.reason(f["reason"])])  # fmt: skip
@@ -51,10 +51,24 @@ def attempts(report: Mapping[str, Any], _pictures: Mapping[str, bytes], say: Say
     rows = [[say("col.utc"), say("col.gate"), say("col.exhibit"), say("col.who"), say("col.why")]]
     for o in part["overrides"]:
         about = " / ".join(x for x in (o["exhibit"], o["derivative"], o["expectation"]) if x)
-        rows.append([o["at_utc"], say.other(f"gate.{o['gate']}", o["gate"]), about or "—",
+        rows.append([o["at_utc"], say.gate(o["gate"]), about or "—",
                      say("override.who", operator=o["operator"], approver=o["approver"]), o["reason"]])  # fmt: skip
     story.append(table(rows, [19, 17, 17, 19, 28]) if len(rows) > 1 else para(say("overrides.none"), "body"))
     return story
+
+
+def _what(what: str, say: Say) -> str:
+    """`asset: step`, the asset in words."""
+    asset, mark, step = what.partition(": ")
+    return say.word("stage", asset) + mark + step
+
+
+def _error(error: Mapping[str, Any] | None, say: Say) -> str:
+    """The error's sentence; where only the log's message is left of it, that message as it was written."""
+    if error is None:
+        return "—"
+    message = error["facts"].get("message")
+    return f"{error['code']}: {message}" if message else say.reason(error, "error")
 
 
 def _identity(step: Mapping[str, Any]) -> str:
@@ -135,7 +149,7 @@ def _applied(
     ]
     for step in entry["steps"]:
         record = records.get((number, step["use"])) or records.get(
-            (number, f"{step['number']}-{step['use']}")
+            (number, f"{step['number']} {step['use']}")
         )
         measured = "; ".join(
             f"{shown(say.word('measured', k))} {shown(say.number(v))}"

@@ -19,6 +19,7 @@ from playe_assets.exporters.report_findings import build_findings
 from playe_assets.exporters.report_limits import ai_statement, limitations
 from playe_assets.exporters.report_log import step_records
 from playe_assets.exporters.report_parts import NoticeParts, ReportParts
+from playe_assets.exporters.report_withheld import is_hidden, overridden, withheld_derivatives
 
 SCHEMA_VERSION = "1.0"
 SECTIONS = (
@@ -33,7 +34,6 @@ SECTIONS = (
     "limitations",
     "custody",
 )
-_MAIN = ("photo", "master")
 _MADE = ("after", "difference", "contributors")
 
 
@@ -48,7 +48,7 @@ def build_report(parts: ReportParts) -> dict[str, Any]:
     verdicts = _judged(parts)
     preset = _checked(parts, verdicts)
     findings = build_findings(parts, verdicts)
-    withheld = _withheld(parts, verdicts)
+    withheld = withheld_derivatives(parts, verdicts)
     return {
         "schema_version": SCHEMA_VERSION,
         "kind": "report",
@@ -87,7 +87,7 @@ def build_report(parts: ReportParts) -> dict[str, Any]:
                 "items": [
                     to_plain(p)
                     for p in parts.pictures
-                    if p.role not in _MADE or not _hidden(parts, withheld, p.exhibit)
+                    if p.role not in _MADE or not is_hidden(parts, withheld, p.exhibit)
                 ],
                 "withheld": withheld,
                 "frames": _frames(parts),
@@ -142,7 +142,7 @@ def _checked(parts: ReportParts, verdicts: Iterable[Verdict]) -> Preset:
     if parts.audit_mode not in ("basic", "full"):
         raise CommandError("report.audit_off", mode=parts.audit_mode, case=parts.case.id)
     for v in verdicts:
-        if v.kind == "integrity" and not v.passed and v.on_fail == "withhold" and not _overridden(parts, v):
+        if v.kind == "integrity" and not v.passed and v.on_fail == "withhold" and not overridden(parts, v):
             raise IntegrityError("report.integrity", case=parts.case.id, gate=v.gate,
                                  exhibit=v.exhibit or "-", expectation=v.expectation or "-",
                                  observed=v.observed or "-", allowed=v.allowed or "-")  # fmt: skip
@@ -169,10 +169,6 @@ def _checked(parts: ReportParts, verdicts: Iterable[Verdict]) -> Preset:
         if expected != found:
             raise IntegrityError("report.chain", what=what, expected=expected, found=found)
     return parse_preset(parts.preset_text.encode(), f"{ingest.preset.name}.yaml")
-
-
-def _overridden(parts: ReportParts, verdict: Verdict) -> bool:
-    return any(o.binds(verdict) for o in parts.overrides)
 
 
 def _administration(parts: ReportParts, preset: Preset) -> dict[str, Any]:
@@ -243,45 +239,6 @@ def _failures(parts: ReportParts) -> list[dict[str, Any]]:
         for stage, number, reason in (*detection, *enhanced)
         if reason is not None
     ]
-
-
-def _withheld(parts: ReportParts, verdicts: Iterable[Verdict]) -> list[dict[str, Any]]:
-    """Each withheld derivative with its cause; what was derived from a withheld one is withheld with it."""
-    causes: dict[str, dict[str, Any]] = {}
-    for v in verdicts:
-        if v.passed or v.on_fail != "withhold" or _overridden(parts, v):
-            continue
-        for d in parts.enhanced.derivatives:
-            if d.number == v.derivative or (v.derivative is None and d.exhibit == v.exhibit):
-                causes.setdefault(d.number, {"verdict": to_plain(v), "reason": None})
-    for entry in parts.enhanced.entries:
-        if entry.failure is not None:
-            for number in entry.derivatives:
-                causes.setdefault(number, {"verdict": None, "reason": to_plain(entry.failure)})
-    grown = True
-    while grown:
-        grown = False
-        bad = {d.sha256: causes[d.number] for d in parts.enhanced.derivatives if d.number in causes}
-        for d in parts.enhanced.derivatives:
-            source = next((s for s in d.was_derived_from if s in bad), None)
-            if source is not None and d.number not in causes:
-                causes[d.number] = bad[source]
-                grown = True
-    main = {d.exhibit: causes[d.number] for d in parts.enhanced.derivatives
-            if d.kind in _MAIN and d.number in causes}  # fmt: skip
-    for d in parts.enhanced.derivatives:
-        if d.kind != "ledger" and d.exhibit in main:  # a map or thumbnail of what is withheld shows it too
-            causes.setdefault(d.number, main[d.exhibit])
-    exhibit = {d.number: d.exhibit for d in parts.enhanced.derivatives}
-    return [{"derivative": n, "exhibit": exhibit.get(n), **causes[n]} for n in sorted(causes)]
-
-
-def _hidden(parts: ReportParts, withheld: list[dict[str, Any]], exhibit: str) -> bool:
-    numbers = {w["derivative"] for w in withheld}
-    failed = any(e.exhibit == exhibit and e.failure for e in parts.enhanced.entries)
-    return failed or any(
-        d.exhibit == exhibit and d.kind in _MAIN and d.number in numbers for d in parts.enhanced.derivatives
-    )
 
 
 def _frames(parts: ReportParts) -> list[dict[str, Any]]:

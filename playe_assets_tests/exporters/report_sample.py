@@ -1,4 +1,4 @@
-"""A complete, synthetic case for the report's tests: rendered pictures, manifests that cite one another's digests."""
+"""A complete, synthetic case for the report's tests: rendered pictures, manifests that cite one another."""
 
 from __future__ import annotations
 
@@ -108,7 +108,16 @@ def sample_parts(
         "CASE-7", examination, digest(enhanced), sha("table"), _COLUMNS, rows, tuple(verdicts)
     )
     integrity = tuple(
-        Verdict("exhibits_unchanged", "integrity", True, e.number, None, "sha256 equal", e.sha256, e.sha256)
+        Verdict(
+            "exhibits_intact",
+            "integrity",
+            True,
+            e.number,
+            None,
+            "sha256 equal on re-read",
+            e.sha256,
+            e.sha256,
+        )
         for e in exhibits
     )
     data: dict[str, bytes] = {}
@@ -157,7 +166,14 @@ def sample_notice(language: str = "en", failures: int = 1) -> NoticeParts:
     parts, _ = sample_parts(language, 1)
     bad = tuple(
         Verdict(
-            "exhibits_unchanged", "integrity", False, f"E{i:03d}", None, "sha256 equal", sha("x"), sha("y")
+            "exhibits_intact",
+            "integrity",
+            False,
+            f"E{i:03d}",
+            None,
+            "sha256 equal on re-read",
+            sha("x"),
+            sha("y"),
         )
         for i in range(1, failures + 1)
     )
@@ -240,7 +256,7 @@ def _detections(e: Exhibit) -> ExhibitDetections:
     )  # fmt: skip
 
 
-_MEASURED = {"fusion": {"mean_shift_px": 0.8123, "mean_contributors": 3.91, "sigma": 2.25}}
+_MEASURED = {"fusion": {"shift_mean_px": 0.8123, "contributors_mean": 3.91, "noise_sigma_mean": 2.25}}
 
 
 def _enhanced(e: Exhibit, derivatives: list[Derivative]) -> Enhanced:
@@ -276,10 +292,10 @@ _COLUMNS = tuple(
     {"name": name, "unit": unit, "low": None, "high": None, "better": better, "reference": "test"}
     for name, unit, better in (
         ("psnr_exhibit", "dB", "none"), ("ssim_exhibit", "", "none"), ("psnr_gain_reference", "dB", "higher"),
-        ("sharpness_ratio", "", "none"), ("noise_before", "8-bit", "none"), ("noise_after", "8-bit", "lower"),
+        ("sharpness_ratio", "", "none"), ("noise_before", "8-bit units", "none"), ("noise_after", "8-bit units", "lower"),
         ("blockiness_before", "", "none"), ("blockiness_after", "", "lower"),
-        ("consistency_psnr", "dB", "higher"), ("consistency_mean_abs", "8-bit", "lower"),
-        ("consistency_max_abs", "8-bit", "lower"),
+        ("consistency_psnr", "dB", "higher"), ("consistency_mean_abs", "8-bit units", "lower"),
+        ("consistency_max_abs", "8-bit units", "lower"),
     )
 )  # fmt: skip
 
@@ -311,7 +327,10 @@ def _log(entries: tuple[Enhanced, ...]) -> tuple[dict[str, object], ...]:
     lines: list[dict[str, object]] = []
     operator = {"id": "ivanova", "role": "operator", "auth": "case-file"}
     for e in entries:
-        for event, step in (("custody.acquire", "acquire"), *(("processing.step", s.use) for s in e.steps)):
+        for event, step in (
+            ("custody.acquire", "acquire"),
+            *(("processing.step", f"{s.number} {s.use}") for s in e.steps),
+        ):
             for status in ("started", "ok"):
                 seq = 4000 + len(lines)
                 lines.append(
