@@ -53,8 +53,8 @@ def valid_case_id(case_id: str) -> bool:
     return bool(_ID.fullmatch(case_id)) and ".." not in case_id
 
 
-def read_case_file(folder: Path) -> CaseFile:
-    """The `case.yaml` of `folder`; without one, the folder's own name is the case id.
+def read_case_file(folder: Path, default_id: str | None = None) -> CaseFile:
+    """The `case.yaml` of `folder`; without one, the case id is `default_id` or the folder's own name.
 
     Raises:
         CaseFileError: file, line, key, value and what is allowed.
@@ -63,9 +63,10 @@ def read_case_file(folder: Path) -> CaseFile:
     if path.is_symlink() or (path.exists() and not path.is_file()):
         raise CaseFileError("case.not_a_file", file=str(path))
     if not path.exists():
-        if not valid_case_id(folder.name):
-            raise CaseFileError("case.folder_name", folder=repr(folder.name), allowed=_ID_WORDS)
-        return CaseFile(case_id=folder.name)
+        case_id = default_id or folder.name
+        if not valid_case_id(case_id):
+            raise CaseFileError("case.folder_name", folder=repr(case_id), allowed=_ID_WORDS)
+        return CaseFile(case_id=case_id)
     raw = path.read_bytes()
     if len(raw) > _LARGEST_FILE:
         raise CaseFileError("case.too_large", file=NAME, size=len(raw), allowed=_LARGEST_FILE)

@@ -30,8 +30,17 @@ class Ingested:
     new_exhibits: int
 
 
-def ingest(stage: Stage, delivered: Path | None, preset: str | None, limits: Limits | None = None) -> Ingested:
+def ingest(
+    stage: Stage,
+    delivered: Path | None,
+    preset: str | None,
+    *,
+    in_place: bool = False,
+    limits: Limits | None = None,
+) -> Ingested:
     """Take `delivered` (if it still lies in the inbox) and open the examination.
+
+    With `in_place` the folder is the operator's own and stays where it is.
 
     Without a delivery the case's exhibits are examined again, which gives the same manifest.
 
@@ -41,7 +50,7 @@ def ingest(stage: Stage, delivered: Path | None, preset: str | None, limits: Lim
     """
     folder, case_file = stage.folder, None
     if delivered is not None and delivered.is_dir():
-        case_file = read_case_file(delivered)
+        case_file = read_case_file(delivered, stage.case_id)
     earlier = folder.read() if folder.exists() else None
     if case_file is None and earlier is None:
         raise CommandError("case.nothing_delivered", case=stage.case_id, folder=str(delivered))
@@ -52,11 +61,11 @@ def ingest(stage: Stage, delivered: Path | None, preset: str | None, limits: Lim
     with folder.locked():
         case = _opened(stage, case_file, made)
         if case_file is not None and delivered is not None:
-            case, added = _take(stage, case, case_file, delivered, limits or Limits())
+            case, added = _take(stage, case, case_file, delivered, in_place, limits or Limits())
         # The record first, the move after: a crash between them leaves the folder in the inbox, and taking
         # it once more adds nothing, because every file is already there.
         folder.write(case)
-        if case_file is not None and delivered is not None:
+        if case_file is not None and delivered is not None and not in_place:
             keep(delivered, stage.settings.data_root / case.deliveries[-1].kept_in)
     exhibits, refused, records = _all(stage, case)
     inputs = {
@@ -107,7 +116,7 @@ def _opened(stage: Stage, given: CaseFile | None, made: Plan) -> Case:
 
 
 def _take(
-    stage: Stage, case: Case, given: CaseFile, delivered: Path, limits: Limits
+    stage: Stage, case: Case, given: CaseFile, delivered: Path, in_place: bool, limits: Limits
 ) -> tuple[Case, int]:
     known = [exhibit for record in stage.folder.records(case) for exhibit in record.exhibits]
     number = len(case.deliveries) + 1
@@ -147,7 +156,7 @@ def _take(
         received_utc=utc_now(),
         request_id=stage.recorder.request_id,
         record=record,
-        kept_in=str(goal.relative_to(stage.settings.data_root)),
+        kept_in=str(delivered) if in_place else str(goal.relative_to(stage.settings.data_root)),
     )
     return replace(case, deliveries=(*case.deliveries, note)), len(found.exhibits)
 

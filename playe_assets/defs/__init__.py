@@ -1,0 +1,1 @@
+"""The only folder that knows Dagster: partitions, resources, assets, checks, sensors, jobs, executors."""

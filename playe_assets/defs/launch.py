@@ -1,0 +1,176 @@
+"""The CLI's door to Dagster: the instance, a run in this process, the state of a case's runs."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import yaml
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.execution.api import execute_run_iterator
+
+from playe_assets.core.errors import CaseBusyError
+from playe_assets.defs.executors import POOLS
+from playe_assets.defs.partitions import CASES, TAG_CASE
+from playe_assets.examination.settings import PROJECT_ROOT
+
+STAGES = ("ingested_media", "detections", "enhanced_frames", "qa_metrics", "forensic_report")
+_ALIVE = (
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+)
+
+
+@dataclass
+class Outcome:
+    """What became of a run."""
+
+    run_id: str
+    success: bool = False
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Wall time of each stage that ran."""
+    error: str = ""
+    failed_stage: str = ""
+
+
+def dagster_home() -> Path:
+    """`DAGSTER_HOME`, or `.dagster_home` in the project: a folder that stays."""
+    return Path(os.environ.get("DAGSTER_HOME") or PROJECT_ROOT / ".dagster_home").absolute()
+
+
+def prepare_home(home: Path) -> None:
+    """Make `home` and its dagster.yaml: the project's, with storage inside `home`. An operator's own file stays."""
+    home.mkdir(parents=True, exist_ok=True)
+    file = home / "dagster.yaml"
+    os.environ["DAGSTER_HOME"] = str(home)
+    if file.exists():
+        return
+    config = yaml.safe_load((PROJECT_ROOT / "dagster.yaml").read_text(encoding="utf-8"))
+    config["storage"]["sqlite"]["base_dir"] = str(home / "storage")
+    config["local_artifact_storage"]["config"]["base_dir"] = str(home)
+    config["compute_logs"]["config"]["base_dir"] = str(home / "compute_logs")
+    file.write_text(
+        "# Written by PLAYE from the project's dagster.yaml; yours to change.\n" + yaml.safe_dump(config),
+        encoding="utf-8",
+    )
+
+
+def open_instance() -> dg.DagsterInstance:
+    """The persistent instance, its pools limited as `executors.POOLS` says."""
+    prepare_home(dagster_home())
+    instance = dg.DagsterInstance.get()
+    known = {limit.name: limit.limit for limit in instance.event_log_storage.get_pool_limits()}
+    for pool, limit in POOLS.items():
+        if pool not in known:  # an administrator's own limit stays
+            instance.event_log_storage.set_concurrency_slots(pool, limit)
+    return instance
+
+
+def examine_here(
+    instance: dg.DagsterInstance,
+    case_id: str,
+    tags: Mapping[str, str],
+    on_stage: Callable[[str, str], None],
+) -> Outcome:
+    """Run the whole job for `case_id` in this process; `on_stage(stage, "start" | "done" | "failed")`.
+
+    Raises:
+        CaseBusyError: another run of this case is queued or at work.
+    """
+    from playe_assets.definitions import defs
+
+    busy = instance.get_runs(dg.RunsFilter(tags={TAG_CASE: case_id}, statuses=list(_ALIVE)), limit=1)
+    if busy:
+        raise CaseBusyError("case.busy_run", case=case_id, run=busy[0].run_id)
+    instance.add_dynamic_partitions(str(CASES.name), [case_id])
+    job = defs.resolve_job_def("examine_case")
+    run = instance.create_run_for_job(
+        job_def=job,
+        run_config={"execution": {"config": {"in_process": True}}},
+        tags={**tags, TAG_CASE: case_id, "dagster/partition": case_id},
+    )
+    outcome = Outcome(run.run_id)
+    started: dict[str, float] = {}
+    for event in execute_run_iterator(InMemoryJob(job), run, instance):
+        stage = event.step_key or ""
+        if event.is_step_start:
+            started[stage] = time.monotonic()
+            on_stage(stage, "start")
+        elif event.is_step_success or event.is_step_failure:
+            outcome.seconds[stage] = round(time.monotonic() - started.get(stage, time.monotonic()), 3)
+            on_stage(stage, "done" if event.is_step_success else "failed")
+        if event.is_step_failure and not outcome.error:
+            outcome.failed_stage, outcome.error = stage, _said(event)
+    finished = instance.get_run_by_id(run.run_id)
+    outcome.success = finished is not None and finished.status == dg.DagsterRunStatus.SUCCESS
+    return outcome
+
+
+def follow(
+    instance: dg.DagsterInstance, request_id: str, on_stage: Callable[[str, str], None], timeout_s: float
+) -> Outcome | None:
+    """Wait for the run of `request_id` that the daemon launches; None where none appeared or ended in time."""
+    deadline = time.monotonic() + timeout_s
+    seen: set[tuple[str, str]] = set()
+    while time.monotonic() < deadline:
+        runs = instance.get_runs(dg.RunsFilter(tags={"playe/request_id": request_id}), limit=1)
+        if runs:
+            for stat in instance.get_run_step_stats(runs[0].run_id):
+                for state, there in (("start", stat.start_time), ("done", stat.end_time)):
+                    if there and (stat.step_key, state) not in seen:
+                        seen.add((stat.step_key, state))
+                        on_stage(stat.step_key, state)
+            if runs[0].is_finished:
+                return finished_outcome(instance, runs[0].run_id)
+        time.sleep(0.3)
+    return None
+
+
+def finished_outcome(instance: dg.DagsterInstance, run_id: str) -> Outcome:
+    """The outcome of a finished run, from the event log."""
+    run = instance.get_run_by_id(run_id)
+    outcome = Outcome(run_id, success=run is not None and run.status == dg.DagsterRunStatus.SUCCESS)
+    for stat in instance.get_run_step_stats(run_id):
+        if stat.start_time and stat.end_time:
+            outcome.seconds[stat.step_key] = round(stat.end_time - stat.start_time, 3)
+    for record in instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.STEP_FAILURE).records:
+        event = record.event_log_entry.dagster_event
+        if event is not None and not outcome.error:
+            outcome.failed_stage, outcome.error = event.step_key or "", _said(event)
+    return outcome
+
+
+def runs_of(instance: dg.DagsterInstance, case_id: str, limit: int = 10) -> list[dict[str, Any]]:
+    """The latest runs of a case, newest first."""
+    found = instance.get_run_records(dg.RunsFilter(tags={"dagster/partition": case_id}), limit=limit)
+    return [
+        {
+            "run_id": r.dagster_run.run_id,
+            "status": r.dagster_run.status.value,
+            "started": r.start_time,
+            "ended": r.end_time,
+        }
+        for r in found
+    ]
+
+
+def daemon_alive(instance: dg.DagsterInstance) -> bool:
+    """Whether a sensor daemon has reported within the last half minute."""
+    beats = instance.get_daemon_heartbeats()
+    beat = beats.get("SENSOR")
+    return beat is not None and time.time() - beat.timestamp < 30
+
+
+def _said(event: Any) -> str:
+    data = event.step_failure_data
+    if data.user_failure_data and data.user_failure_data.description:
+        return str(data.user_failure_data.description)
+    return str(data.error.message).strip() if data.error else str(event.message)

@@ -1,0 +1,107 @@
+"""What the UI shows of each stage: rows and links. Exhibit numbers, counts and digests, never names or EXIF."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from playe_assets.core.values import DetectionManifest, EnhancedManifest, IngestManifest
+from playe_assets.defs.partitions import TAG_DELIVERY, TAG_IN_PLACE, TAG_PRESET
+from playe_assets.defs.results import preview
+from playe_assets.examination.report import Issued
+from playe_assets.examination.stage import Stage
+
+
+def delivered(tags: Mapping[str, str]) -> tuple[Path | None, bool, str | None]:
+    """The delivered folder, whether it stays in place, and the preset, from the run's tags."""
+    folder = tags.get(TAG_DELIVERY)
+    return Path(folder) if folder else None, tags.get(TAG_IN_PLACE) == "true", tags.get(TAG_PRESET)
+
+
+def exhibit_rows(manifest: IngestManifest) -> list[dict[str, Any]]:
+    """One row an exhibit."""
+    return [
+        {
+            "exhibit": e.number,
+            "status": e.status.value,
+            "reason": e.reason.code if e.reason else "",
+            "media": e.media.value if e.media else "",
+            "bytes": e.size,
+            "codec": e.facts.codec if e.facts else "",
+            "size_px": f"{e.facts.width}x{e.facts.height}" if e.facts else "",
+            "frames": e.facts.frame_count if e.facts else 0,
+            "sha256": e.sha256,
+        }
+        for e in manifest.exhibits
+    ]
+
+
+def detection_rows(manifest: DetectionManifest) -> list[dict[str, Any]]:
+    """One row an exhibit."""
+    return [
+        {
+            "exhibit": e.exhibit,
+            "found": ", ".join(f"{n} {label}" for label, n in e.counts.items()),
+            "tracks": e.tracks,
+            "frames_seen": e.frames_seen,
+            "failure": e.failure.code if e.failure else "",
+            "sha256": e.sha256 or "",
+        }
+        for e in manifest.entries
+    ]
+
+
+def enhanced_rows(manifest: EnhancedManifest) -> list[dict[str, Any]]:
+    """One row a derivative."""
+    return [
+        {
+            "derivative": d.number,
+            "exhibit": d.exhibit,
+            "kind": d.kind,
+            "size_px": f"{d.width}x{d.height}" if d.width else "",
+            "frames": d.frame_count or 0,
+            "bytes": d.size,
+            "ai_class": d.ai_class.value,
+            "sha256": d.sha256,
+        }
+        for d in manifest.derivatives
+    ]
+
+
+def enhanced_extra(stage: Stage, manifest: EnhancedManifest) -> dict[str, Any]:
+    """Failures, links into the store, and thumbnails where the laboratory wants them in the event log."""
+    failures = [f"{e.exhibit}: {e.failure.code}" for e in manifest.entries if e.failure]
+    extra: dict[str, Any] = {
+        "derivatives": len(manifest.derivatives),
+        "failures": ", ".join(failures) or "none",
+        "store": dg.MetadataValue.path(str(stage.store.root / "objects")),
+    }
+    if stage.settings.inline_previews:
+        from playe_assets.exporters.pictures import thumbnail
+
+        shown = {
+            f"{p.exhibit} {p.role}": thumbnail(stage.store.get_bytes(p.sha256))
+            for p in manifest.pictures
+            if p.role in ("before", "after")
+        }
+        found = preview(shown)
+        if found is not None:
+            extra["preview"] = found
+    return extra
+
+
+def issued_extra(issued: Issued) -> dict[str, Any]:
+    """Where the report lies and what it is."""
+    return {
+        "report_id": issued.id,
+        "report_json": dg.MetadataValue.path(str(issued.json_path)),
+        "report_pdf": dg.MetadataValue.path(str(issued.pdf_path)),
+        "report_json_sha256": issued.json_sha256,
+        "report_pdf_sha256": issued.pdf_sha256,
+        "findings_sha256": issued.findings_sha256 or "",
+        "supersedes": issued.supersedes or "none",
+        "same_findings_as_before": "first report" if issued.same_findings is None else str(issued.same_findings),
+    }

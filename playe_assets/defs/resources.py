@@ -1,0 +1,62 @@
+"""The laboratory as a typed resource: where data lies, how much is audited; and a stage's surroundings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from playe_assets.custody.log import CustodyLog
+from playe_assets.custody.record import Activity, Operator, Recorder
+from playe_assets.defs.partitions import TAG_OPERATOR, TAG_OPERATOR_AUTH, TAG_REQUEST
+from playe_assets.examination.cases import CaseFolder
+from playe_assets.examination.settings import Settings, load_settings
+from playe_assets.examination.stage import Stage
+
+
+class Laboratory(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Empty fields take the environment's value, then `laboratory.yaml`'s, then the default."""
+
+    data_root: str = Field(default="", description="Cases, weights, log. Default: models-data in the project.")
+    inbox: str = Field(default="", description="The watched folder. Default: inbox in the data root.")
+    audit: str = Field(default="", description="off (no log, no report), basic, full (default).")
+    language: str = Field(default="", description="en or ru, where a case does not say.")
+    threads: int | None = Field(default=None, description="Threads of OpenCV; 0: all. Never changes a pixel.")
+    inline_previews: bool | None = Field(
+        default=None, description="Thumbnails in Dagster's event log, where they outlive an erased case."
+    )
+
+    def settings(self) -> Settings:
+        """The settings in force."""
+        given = {name: getattr(self, name) for name in type(self).model_fields}
+        return load_settings({k: v for k, v in given.items() if v is not None})
+
+    def stage(self, context: dg.AssetExecutionContext) -> Stage:
+        """The surroundings of this asset's work on its partition."""
+        settings = self.settings()
+        tags = context.run.tags
+        case_id = context.partition_key
+        folder = CaseFolder(settings, case_id)
+        asset = context.asset_key.to_user_string()
+        recorder = Recorder(
+            CustodyLog(settings.log_path),
+            request_id=tags.get(TAG_REQUEST, context.run_id),
+            case_id=case_id,
+            operator=operator_of(tags),
+            activity=Activity(asset, case_id, context.run_id, context.op_execution_context.get_step_execution_context().step.key),
+            audit=settings.audit,
+        )  # fmt: skip
+
+        def progress(what: str, done: int, total: int) -> None:
+            context.log.info(f"{asset}: {done}/{total} {what}".rstrip())
+
+        return Stage(settings, folder, recorder, progress)
+
+
+def operator_of(tags: Any) -> Operator:
+    """Who launched the run, from its tags; a launch in the UI without the tag is `unknown`."""
+    name = tags.get(TAG_OPERATOR)
+    if name:
+        return Operator(name, "operator", tags.get(TAG_OPERATOR_AUTH, "dagster-tag"))
+    return Operator("unknown", "operator", "none")

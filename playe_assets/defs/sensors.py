@@ -1,0 +1,122 @@
+"""Sensors: `evidence_drop` turns a ready folder into a partition and a run; `failed_examination` writes failures down."""
+
+import json
+import time
+
+import dagster as dg
+
+from playe_assets.core.errors import PlayeError
+from playe_assets.custody.log import CustodyLog, utc_now
+from playe_assets.custody.record import Activity, Recorder
+from playe_assets.defs.jobs import examine_case
+from playe_assets.defs.partitions import (
+    CASES,
+    TAG_CASE,
+    TAG_DELIVERY,
+    TAG_OPERATOR,
+    TAG_OPERATOR_AUTH,
+    TAG_PRESET,
+    TAG_REQUEST,
+)
+from playe_assets.defs.resources import Laboratory, operator_of
+from playe_assets.examination.case_file import CaseFile
+from playe_assets.examination.cases import CaseFolder, Failure
+from playe_assets.examination.inbox import Dropped, reject, scan
+
+_MOST_REQUESTS = 10
+"""Requests a tick; what is beyond waits five seconds in the inbox."""
+_WAIT_S = 3.0
+"""A tick stays this long for a folder that lacks nothing but its seconds of quiet, instead of a whole tick later."""
+
+
+@dg.sensor(
+    job=examine_case,
+    minimum_interval_seconds=5,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Watches the inbox: a folder that is complete and quiet becomes a case and a run.",
+)
+def evidence_drop(context: dg.SensorEvaluationContext, laboratory: Laboratory) -> dg.SensorResult | dg.SkipReason:
+    """One look at the inbox."""
+    settings = laboratory.settings()
+    asked: dict[str, str] = json.loads(context.cursor) if context.cursor else {}
+    dropped = scan(settings)
+    soon = [d.wait_s for d in dropped if d.state == "growing" and 0 < d.wait_s <= _WAIT_S]
+    if soon:
+        time.sleep(max(soon) + 0.05)
+        dropped = scan(settings)
+    said: list[str] = []
+    requests: list[dg.RunRequest] = []
+    kept: dict[str, str] = {}
+    for item in dropped:
+        name = item.folder.name
+        key = f"{item.case.case_id}:{item.fingerprint}" if item.case else item.fingerprint
+        if asked.get(name) == key:
+            kept[name] = key  # its run is queued or at work; intake moves the folder out
+        elif item.state == "rejected":
+            goal = reject(item, settings)
+            said.append(f"{name}: rejected, see {goal.name}/REASON.txt: {item.reason}")
+        elif item.state == "growing":
+            said.append(f"{name}: {item.files} files, {item.reason or f'quiet in {item.wait_s:.0f} s'}")
+        elif item.case is not None and len(requests) < _MOST_REQUESTS:
+            requests.append(_request(item, item.case, key))
+            kept[name] = key
+    if said:
+        context.log.info("; ".join(said))
+    if not requests:
+        if kept != asked:
+            context.update_cursor(json.dumps(kept))
+        return dg.SkipReason("; ".join(said) or "nothing new in the inbox")
+    new = [r.partition_key for r in requests if r.partition_key]
+    return dg.SensorResult(
+        run_requests=requests,
+        dynamic_partitions_requests=[CASES.build_add_request(list(dict.fromkeys(new)))],
+        cursor=json.dumps(kept),
+    )
+
+
+def _request(item: Dropped, case: CaseFile, key: str) -> dg.RunRequest:
+    tags = {
+        TAG_CASE: case.case_id,
+        TAG_REQUEST: f"drop-{item.fingerprint[:16]}",
+        TAG_DELIVERY: str(item.folder),
+        TAG_OPERATOR: case.operator or "unknown",
+        TAG_OPERATOR_AUTH: "case-file",
+    }
+    if case.preset:
+        tags[TAG_PRESET] = case.preset
+    return dg.RunRequest(run_key=key, partition_key=case.case_id, tags=tags)
+
+
+@dg.run_failure_sensor(
+    name="failed_examination",
+    monitored_jobs=[examine_case],
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    minimum_interval_seconds=5,
+    description="Writes a failed run into the custody log and into its case.",
+)
+def failed_examination(context: dg.RunFailureSensorContext, laboratory: Laboratory) -> None:
+    """One failed run."""
+    settings = laboratory.settings()
+    run = context.dagster_run
+    case_id = run.tags.get("dagster/partition", "")
+    events = context.get_step_failure_events()
+    step = events[0].step_key or "" if events else ""
+    cause = events[0].step_failure_data.user_failure_data if events else None
+    message = (cause.description if cause and cause.description else context.failure_event.message) or ""
+    code = "run_failed"
+    if cause and cause.metadata and "code" in cause.metadata:
+        code = str(cause.metadata["code"].value)
+    recorder = Recorder(
+        CustodyLog(settings.log_path),
+        request_id=run.tags.get(TAG_REQUEST, run.run_id),
+        case_id=case_id or None,
+        operator=operator_of(run.tags),
+        activity=Activity(step or None, case_id or None, run.run_id, step or None),
+        audit=settings.audit,
+    )
+    recorder.note("processing.run_failed", step=step or None,
+                  error={"type": "RunFailure", "code": code, "message": message[:500]})  # fmt: skip
+    try:
+        CaseFolder(settings, case_id).add_failure(Failure(run.run_id, step, code, message[:500], utc_now()))
+    except PlayeError as problem:
+        context.log.error(str(problem))
