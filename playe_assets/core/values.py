@@ -119,6 +119,8 @@ class Exhibit:
     """Of a clip: the object with one line a frame: index, PTS, key frame."""
     reference: str | None = None
     """Number of the reference exhibit that full-reference metrics compare with."""
+    notes: tuple[Reason, ...] = ()
+    """Observations that change no pixel (keys under `reason.`): wrong extension, data after the picture's end."""
 
     @property
     def processable(self) -> bool:

@@ -1,4 +1,4 @@
-"""The child process that opens evidence: gets file descriptors over a socket, returns facts; bounded by rlimits.
+"""The child process that opens evidence: file descriptors come over a socket, facts go back; under rlimits.
 
 Started by `Prober` as `python -m playe_assets.media.child SOCKET_FD LIMITS_JSON`. It is never given a path.
 """

@@ -1,7 +1,7 @@
 """Technical facts and the time ledger of a clip, from all its packets and a few decoded frames.
 
-Bounded work on purpose: the first frames and the last group are decoded to see that they do; the enhance stage
-decodes all and counts what did not.
+Bounded work on purpose: the first frames and the last group are decoded to see that they do; the enhance
+stage decodes all and counts what did not.
 """
 
 from __future__ import annotations
@@ -203,7 +203,7 @@ def _orientation(frame: Any) -> int | None:
     for side in frame.side_data.keys():  # noqa: SIM118  (its iterator yields values, not keys)
         if getattr(side, "type", None) is not None and side.type.name == "DISPLAYMATRIX":
             a, b, _, c, d = struct.unpack("=5i", bytes(side)[:20])
-            return ORIENTATIONS.get(tuple((v > 0) - (v < 0) for v in (a, b, c, d)))  # type: ignore[arg-type]
+            return ORIENTATIONS.get(tuple((v > 0) - (v < 0) for v in (a, b, c, d)))
     return 1
 
 

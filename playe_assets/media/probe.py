@@ -1,7 +1,7 @@
 """The one door through which evidence is first decoded: `probe`, or `Prober` for many files.
 
-Decoding happens in a child process under limits; a crash, too much memory or too much time quarantines the file
-with a plain reason, and the next file gets a fresh child. A stronger sandbox goes around the child, not here.
+Decoding happens in a child process under limits; a crash, too much memory or too much time quarantines the
+file with a plain reason, and the next file gets a fresh child. A stronger sandbox goes around the child.
 """
 
 from __future__ import annotations

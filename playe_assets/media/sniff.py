@@ -1,4 +1,4 @@
-"""What the first bytes say a file is: texts that name other files, formats with a plain answer, extensions."""
+"""What the first bytes say a file is: texts that name other files, formats with a plain answer, names."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ _FAMILIES: Final = {
     "JPEG": "jpg jpeg jpe jfif mpo", "MPO": "jpg jpeg mpo", "PNG": "png apng", "TIFF": "tif tiff dng nef cr2",
     "WEBP": "webp", "BMP": "bmp dib", "GIF": "gif", "AVIF": "avif", "JPEG2000": "jp2 j2k jpf jpx j2c jpc",
     "mov,mp4,m4a,3gp,3g2,mj2": "mov mp4 m4v m4a 3gp 3g2 mj2 qt insv lrv", "matroska,webm": "mkv webm mka",
-    "avi": "avi divx", "asf": "asf wmv", "flv": "flv", "mpegts": "ts mts m2ts trp", "mpeg": "mpg mpeg vob ps dav",
+    "avi": "avi divx", "asf": "asf wmv", "flv": "flv", "mpegts": "ts mts m2ts trp",
+    "mpeg": "mpg mpeg vob ps dav",
     "mpegvideo": "mpg mpeg m2v m1v", "h264": "h264 264 avc", "hevc": "h265 265 hevc", "mjpeg": "mjpg mjpeg",
     "gif": "gif", "apng": "png apng",
 }  # fmt: skip
