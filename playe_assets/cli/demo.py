@@ -1,0 +1,70 @@
+"""`playe demo`: the main job on a small rendered case, through the real inbox, sensor, daemon and asset graph."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from playe_assets.cli.screen import sayer, stages
+
+_PATIENCE_S = 600.0
+
+
+@click.command()
+@click.option("--language", "report_language", type=click.Choice(["en", "ru"]), help="Language of the report.")
+@click.pass_context
+def demo(ctx: click.Context, report_language: str | None) -> None:
+    """Write a small evidence folder, drop it into the inbox, wait for the report. Exit 0 only if it was issued."""
+    from playe_assets.cli.case import report
+    from playe_assets.cli.serve import code_server, daemon
+    from playe_assets.defs.launch import STAGES, daemon_alive, dagster_home, follow, open_instance
+    from playe_assets.examination.case_file import read_case_file
+    from playe_assets.examination.demo_evidence import write_demo
+    from playe_assets.examination.inbox import look
+    from playe_assets.examination.settings import load_settings
+
+    said = sayer(ctx)
+    began = time.monotonic()
+    settings = load_settings()
+    if report_language:
+        os.environ["PLAYE_LANGUAGE"] = report_language
+    source = settings.data_root / "demo" / "DEMO-001"
+    shutil.rmtree(source, ignore_errors=True)
+    source.mkdir(parents=True)
+    write_demo(source)
+    click.echo(said("demo_written", folder=source, seconds=f"{time.monotonic() - began:.1f}"))
+    case_id = read_case_file(source).case_id
+    with ExitStack() as stack:
+        instance = stack.enter_context(open_instance())
+        logs = dagster_home() / "logs"
+        if not daemon_alive(instance):
+            os.environ["PLAYE_INLINE_PREVIEWS"] = "true"  # rendered evidence: nothing to protect
+            workspace = stack.enter_context(code_server(logs))
+            stack.enter_context(daemon(logs, workspace))
+        dropped = _drop(source, settings.inbox, case_id)
+        request = f"drop-{look(dropped, settings, time.time()).fingerprint[:16]}"
+        click.echo(said("demo_dropped", folder=dropped))
+        with stages(STAGES, said, False) as moved:
+            outcome = follow(instance, request, moved, _PATIENCE_S)
+        if outcome is None:
+            click.echo(said("demo_no_run", logs=logs), err=True)
+            sys.exit(1)
+    report(ctx, settings, case_id, outcome, request, False)
+    click.echo(said("demo_done", seconds=f"{time.monotonic() - began:.1f}", case=case_id))
+
+
+def _drop(source: Path, inbox: Path, name: str) -> Path:
+    """A copy that appears whole, as a well-behaved program would drop it."""
+    inbox.mkdir(parents=True, exist_ok=True)
+    scratch, goal = inbox / f".{name}", inbox / name
+    shutil.rmtree(scratch, ignore_errors=True)
+    shutil.copytree(source, scratch)
+    shutil.rmtree(goal, ignore_errors=True)  # an earlier demo that nobody took
+    scratch.rename(goal)
+    return goal

@@ -1,0 +1,78 @@
+"""Cases as lists and pages for people and machines: what `playe case list` and `show` print."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from playe_assets.core.canonical import to_plain
+from playe_assets.core.texts import text
+from playe_assets.examination.cases import CaseFolder, list_cases
+from playe_assets.examination.settings import Settings
+
+
+def overview(settings: Settings) -> list[dict[str, Any]]:
+    """One object a case."""
+    found = []
+    for case_id in list_cases(settings):
+        folder = CaseFolder(settings, case_id)
+        case = folder.read()
+        exhibits = sum(len(r.exhibits) for r in folder.records(case))
+        found.append(
+            {
+                "case_id": case_id,
+                "title": case.title,
+                "operator": case.operator,
+                "preset": case.preset,
+                "created_utc": case.created_utc,
+                "exhibits": exhibits,
+                "reports": len(_reports(settings, case_id)),
+            }
+        )
+    return found
+
+
+def details(settings: Settings, case_id: str, language: str = "en") -> dict[str, Any]:
+    """Everything about a case but its pixels.
+
+    Raises:
+        CommandError: there is no such case.
+    """
+    folder = CaseFolder(settings, case_id)
+    case = folder.read()
+    plain: dict[str, Any] = to_plain(case)
+    exhibits = []
+    for record in folder.records(case):
+        for e in record.exhibits:
+            why = text(f"reason.{e.reason.code}", language, **dict(e.reason.facts)) if e.reason else ""
+            exhibits.append(
+                {"number": e.number, "name": e.name_shown, "status": e.status.value, "sha256": e.sha256,
+                 "media": e.media.value if e.media else "", "size": e.size, "why": why}
+            )  # fmt: skip
+        for r in record.refused:
+            why = text(f"reason.{r.reason.code}", language, **dict(r.reason.facts))
+            exhibits.append({"number": "-", "name": r.name_shown, "status": "refused", "sha256": "",
+                             "media": "", "size": 0, "why": why})  # fmt: skip
+    return {**plain, "exhibits": exhibits, "reports": _reports(settings, case_id)}
+
+
+def latest_report(settings: Settings, case_id: str) -> dict[str, Any] | None:
+    """The newest issued report, or None."""
+    found = _reports(settings, case_id)
+    return found[-1] if found else None
+
+
+def _reports(settings: Settings, case_id: str) -> list[dict[str, Any]]:
+    found = []
+    for path in (settings.cases / case_id / "reports").glob("*-R*/report.json"):
+        data = json.loads(path.read_bytes())
+        found.append(
+            {
+                "report_id": data["report_id"],
+                "json": str(path),
+                "pdf": str(path.with_name("report.pdf")),
+                "findings_sha256": data["findings_sha256"],
+                "issued_utc": data["sections"]["administration"].get("issued_utc", ""),
+            }
+        )
+    return sorted(found, key=lambda r: int(r["report_id"].rpartition("-R")[2]))
