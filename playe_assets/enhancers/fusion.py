@@ -18,7 +18,7 @@ from playe_assets.core.contracts import Enhancer, Frame, Pixels
 from playe_assets.core.params import bounds
 from playe_assets.core.values import MediaKind, StreamFacts
 from playe_assets.enhancers.agreement import Noise, agreeing, noise_of
-from playe_assets.enhancers.registration import Plane, Shift, correlate, refine, shifted, small_grey
+from playe_assets.enhancers.registration import Plane, Shift, register, shifted, small_grey
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class FusionParams:
     """Neighbours to each side; 2 * radius + 1 frames are held in memory."""
     register_max_side_px: int = bounds(64, 4096, "px")
     """Registration works on a copy shrunken to this longer side."""
-    min_response: float = bounds(0.0, 1.0, "phase correlation response")
+    min_likeness: float = bounds(0.0, 1.0, "correlation coefficient of details")
     """Below this two consecutive frames have no known shift (a cut, a flash): neither side sees across."""
     max_shift_px: float = bounds(0.0, 512.0, "px")
     """Neighbours further away than this are not used."""
@@ -135,9 +135,8 @@ class Fusion(Enhancer):
             return _Held(item, grey, None, None)
         step = None
         if not (item.corrupt or before.frame.corrupt) and item.pixels.shape == before.frame.pixels.shape:
-            found, response = correlate(before.grey, grey)
-            if response >= params.min_response:
-                found = refine(before.grey, grey, found)
+            found, likeness = register(before.grey, grey)
+            if likeness >= params.min_likeness:
                 step = Shift(found.dx * x_scale, found.dy * y_scale)
         if step is None or step.length > params.max_shift_px:
             self._sums.unregistered += 1
@@ -153,31 +152,33 @@ class Fusion(Enhancer):
         least = self.params.min_shift_px
         return Shift(*(0.0 if abs(v) < least else v for v in (shift.dx, shift.dy)))
 
-    def _neighbours(self, window: deque[_Held], centre: int) -> Iterator[tuple[Pixels, Shift]]:
-        """Pixels and shift of each usable neighbour, nearest first; a missing step ends its side."""
+    def _reach(self, window: deque[_Held], centre: int) -> tuple[int, int]:
+        """First and last frame of the window that unbroken known steps join with the centre."""
         radius = self.params.radius
-        later = earlier = Shift(0.0, 0.0)
-        later_open = earlier_open = True
-        for distance in range(1, radius + 1):
-            ahead, behind = centre + distance, centre - distance
-            if later_open and ahead < len(window) and (step := window[ahead].step) is not None:
-                later = later + step
-                if later.length <= self.params.max_shift_px:
-                    yield window[ahead].frame.pixels, later
-            else:
-                later_open = False
-            if earlier_open and behind >= 0 and (step := window[behind + 1].step) is not None:
-                earlier = earlier + -step
-                if earlier.length <= self.params.max_shift_px:
-                    yield window[behind].frame.pixels, earlier
-            else:
-                earlier_open = False
+        first = last = centre
+        while first > max(0, centre - radius) and window[first].step is not None:
+            first -= 1
+        while last < min(len(window) - 1, centre + radius) and window[last + 1].step is not None:
+            last += 1
+        return first, last
+
+    def _neighbours(self, window: deque[_Held], centre: int) -> Iterator[tuple[Pixels, Shift]]:
+        """Pixels and shift of each usable neighbour, the earlier ones first, nearest first."""
+        first, last = self._reach(window, centre)
+        for way, ends in ((-1, range(centre, first, -1)), (1, range(centre + 1, last + 1))):
+            total = Shift(0.0, 0.0)
+            for index in ends:
+                step = window[index].step
+                if step is None:
+                    break
+                total = total + (step if way > 0 else -step)
+                if total.length <= self.params.max_shift_px:
+                    yield window[index if way > 0 else index - 1].frame.pixels, total
 
     def _noise(self, window: deque[_Held], centre: int) -> Noise | None:
-        """The lower median over the pairs that touch the frame's window: motion only ever adds to it."""
-        radius = self.params.radius
-        first, last = max(1, centre - radius + 1), min(len(window), centre + radius + 1)
-        found = [held.noise for held in list(window)[first:last] if held.noise is not None]
+        """The lower median over the joined pairs of the frame's window: motion only ever adds to it."""
+        first, last = self._reach(window, centre)
+        found = [n for i in range(first + 1, last + 1) if (n := window[i].noise) is not None]
         if not found:
             return None
         return Noise.lower_median(found).within(self.params.sigma_min, self.params.sigma_max)

@@ -1,0 +1,1 @@
+"""Detectors: the contract over the registry, then each by itself."""

@@ -1,0 +1,1 @@
+"""Enhancers: the contract over the registry, then each by itself."""

@@ -1,0 +1,146 @@
+"""Every registered enhancer keeps the contract of core/contracts.py."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from playe_assets.core.contracts import Enhancer, Frame
+from playe_assets.core.errors import PresetError
+from playe_assets.core.texts import catalogue
+from playe_assets.core.values import AiClass
+from playe_assets.enhancers import ENHANCERS
+from playe_assets_tests.plugins import (
+    heavy_modules_after_listing,
+    out_of_range,
+    presets_params,
+    rebuilt,
+    scene,
+    survives_the_record,
+    with_size,
+)
+
+NAMES = ENHANCERS.names()
+SIZES = [(1, 1), (1, 9), (2, 3), (31, 17), (64, 96)]
+
+
+def built(name: str, pixels) -> list[Enhancer]:
+    cls = ENHANCERS.get(name)
+    return [cls(params, with_size(pixels)) for params in presets_params("enhancer", name, cls.Params)]
+
+
+def test_the_registry_names_exactly_these_enhancers():
+    assert NAMES == ("orient", "fusion", "nlm", "lanczos", "local_contrast")
+
+
+def test_listing_the_registry_loads_no_image_library():
+    assert heavy_modules_after_listing("playe_assets.enhancers", "ENHANCERS") == set()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_enhancer_is_used_by_a_preset_and_states_itself(name):
+    cls = ENHANCERS.get(name)
+    assert cls.name == name
+    assert cls.version and cls.reference and (cls.__doc__ or "").strip()
+    assert cls.ai_class is AiClass.NONE
+    assert presets_params("enhancer", name, cls.Params)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", NAMES)
+def test_dtype_channels_and_input_are_kept_and_the_result_repeats(name, size, channels, dtype):
+    pixels = scene(*size, channels, dtype)
+    before = pixels.copy()
+    for enhancer, again in zip(built(name, pixels), built(name, pixels), strict=True):
+        result = enhancer.frame(pixels)
+        assert np.array_equal(pixels, before)
+        assert not np.shares_memory(result, pixels)
+        assert result.dtype == dtype
+        assert result.ndim == 3 and result.shape[2] == channels
+        assert result.flags["C_CONTIGUOUS"]
+        if not enhancer.geometry:
+            assert result.shape == pixels.shape
+        assert np.array_equal(result, again.frame(pixels))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_picture_without_colour_stays_without_colour(name, dtype):
+    grey = scene(40, 48, 1, dtype)
+    for enhancer in built(name, grey):
+        result = enhancer.frame(np.repeat(grey, 3, axis=2))
+        assert np.array_equal(result[:, :, 0], result[:, :, 1])
+        assert np.array_equal(result[:, :, 0], result[:, :, 2])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_read_only_and_a_strided_picture_are_accepted(name):
+    whole = scene(40, 48)
+    whole.setflags(write=False)
+    for enhancer in built(name, whole):
+        expected = enhancer.frame(np.ascontiguousarray(whole[::2, ::-1]))
+        assert np.array_equal(enhancer.frame(whole[::2, ::-1]), expected)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_black_and_white_stay_in_range(name):
+    for dtype in (np.uint8, np.uint16):
+        top = np.iinfo(dtype).max
+        board = np.where(((np.indices((48, 48)) // 8).sum(axis=0) % 2)[..., None] > 0, top, 0).astype(dtype)
+        for enhancer in built(name, board):
+            result = enhancer.frame(board)
+            # A wrapped overshoot would put full scale in the middle of a black square.
+            scale = result.shape[0] // 48
+            middles = result[4 * scale :: 8 * scale, 4 * scale :: 8 * scale, 0].astype(int)
+            wanted = board[4::8, 4::8, 0].astype(int)
+            assert np.abs(middles - wanted).max() < 0.2 * top
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_stream_gives_one_frame_for_each_with_its_index_pts_and_flag(name):
+    pixels = scene(32, 40)
+    for enhancer in built(name, pixels):
+        taken = [Frame(i, 7 * i * i, scene(32, 40, seed=i), corrupt=i == 2) for i in range(6)]
+        given = list(enhancer.stream(iter(taken)))
+        assert [(f.index, f.pts, f.corrupt) for f in given] == [(f.index, f.pts, f.corrupt) for f in taken]
+        assert all(isinstance(v, float) for v in enhancer.measured().values())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_empty_stream_gives_nothing_and_can_still_be_asked_what_it_measured(name):
+    for enhancer in built(name, scene(8, 8)):
+        assert list(enhancer.stream(iter([]))) == []
+        assert all(np.isfinite(v) for v in enhancer.measured().values())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_side_planes_keep_the_size_of_the_frame(name):
+    for enhancer in built(name, scene(24, 36)):
+        counts = np.full((24, 36, 1), 3, np.uint8)
+        for frame in enhancer.stream(iter([Frame(0, 0, scene(24, 36), False, {"plane": counts})])):
+            for plane in frame.side.values():
+                assert plane.shape[:2] == frame.pixels.shape[:2]
+            assert set(np.unique(frame.side["plane"])) == {3}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_parameters_out_of_range_are_refused_and_those_in_range_survive_the_record(name):
+    cls = ENHANCERS.get(name)
+    for params in presets_params("enhancer", name, cls.Params):
+        assert survives_the_record(params)
+        for key, value in out_of_range(params):
+            with pytest.raises(PresetError):
+                rebuilt(params, key, value)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_report_can_say_what_the_step_does_in_both_languages(name):
+    cls = ENHANCERS.get(name)
+    entry = catalogue()[f"step.{name}"]
+    for params in presets_params("enhancer", name, cls.Params):
+        for language in ("en", "ru"):
+            sentence = entry[language].format(**vars(params))
+            assert sentence.endswith(".") and "{" not in sentence
+    assert any("а" <= letter <= "я" for letter in entry["ru"])

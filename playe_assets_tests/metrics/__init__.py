@@ -1,0 +1,1 @@
+"""Metrics: the contract over the registry, then values known from elsewhere."""
