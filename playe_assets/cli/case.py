@@ -61,7 +61,6 @@ def submit(
     if submission.preset:
         tags[TAG_PRESET] = submission.preset
     with open_instance() as instance, stages(STAGES, said, machine) as moved:
-        quiet_dagster()
         outcome = examine_here(instance, submission.case_id, tags, moved)
     report(ctx, settings, submission.case_id, outcome, request_id, machine)
 
@@ -184,9 +183,3 @@ def counting(said: Any, quiet: bool) -> Any:
 
     return bar()
 
-
-def quiet_dagster() -> None:
-    """Keep Dagster's own log lines off the terminal; they are in the run's log."""
-    import logging
-
-    logging.getLogger("dagster").setLevel(logging.CRITICAL)

@@ -24,22 +24,22 @@ def demo(ctx: click.Context, report_language: str | None) -> None:
     from playe_assets.cli.case import report
     from playe_assets.cli.serve import code_server, daemon
     from playe_assets.defs.launch import STAGES, daemon_alive, dagster_home, follow, open_instance
-    from playe_assets.examination.case_file import read_case_file
-    from playe_assets.examination.demo_evidence import write_demo
+    from playe_assets.examination.demo_evidence import CASE_ID, write_demo
     from playe_assets.examination.inbox import look
     from playe_assets.examination.settings import load_settings
 
     said = sayer(ctx)
     began = time.monotonic()
     settings = load_settings()
-    if report_language:
-        os.environ["PLAYE_LANGUAGE"] = report_language
-    source = settings.data_root / "demo" / "DEMO-001"
+    source = settings.data_root / "demo" / CASE_ID
     shutil.rmtree(source, ignore_errors=True)
     source.mkdir(parents=True)
     write_demo(source)
+    if report_language:
+        file = source / "case.yaml"
+        written = file.read_text(encoding="utf-8")
+        file.write_text(written.replace("language: en", f"language: {report_language}"), encoding="utf-8")
     click.echo(said("demo_written", folder=source, seconds=f"{time.monotonic() - began:.1f}"))
-    case_id = read_case_file(source).case_id
     with ExitStack() as stack:
         instance = stack.enter_context(open_instance())
         logs = dagster_home() / "logs"
@@ -47,7 +47,7 @@ def demo(ctx: click.Context, report_language: str | None) -> None:
             os.environ["PLAYE_INLINE_PREVIEWS"] = "true"  # rendered evidence: nothing to protect
             workspace = stack.enter_context(code_server(logs))
             stack.enter_context(daemon(logs, workspace))
-        dropped = _drop(source, settings.inbox, case_id)
+        dropped = _drop(source, settings.inbox, CASE_ID)
         request = f"drop-{look(dropped, settings, time.time()).fingerprint[:16]}"
         click.echo(said("demo_dropped", folder=dropped))
         with stages(STAGES, said, False) as moved:
@@ -55,8 +55,8 @@ def demo(ctx: click.Context, report_language: str | None) -> None:
         if outcome is None:
             click.echo(said("demo_no_run", logs=logs), err=True)
             sys.exit(1)
-    report(ctx, settings, case_id, outcome, request, False)
-    click.echo(said("demo_done", seconds=f"{time.monotonic() - began:.1f}", case=case_id))
+    report(ctx, settings, CASE_ID, outcome, request, False)
+    click.echo(said("demo_done", seconds=f"{time.monotonic() - began:.1f}", case=CASE_ID))
 
 
 def _drop(source: Path, inbox: Path, name: str) -> Path:

@@ -5,6 +5,7 @@ the same step (a check of its own would cost a process) and returns. Pixels neve
 """
 
 import time
+import warnings
 from typing import Any
 
 import dagster as dg
@@ -39,6 +40,20 @@ RETRIES = dg.RetryPolicy(max_retries=2, delay=1, backoff=dg.Backoff.EXPONENTIAL,
 
 def _asset(pool: str, kinds: set[str], description: str, deps: list[str], name: str,
            config: dict[str, Any] | None = None) -> Any:
+    """`dg.asset` with what all five share, and the stage's gates as checks evaluated in its own step."""
+    with warnings.catch_warnings():
+        # Partitioned check specs are in preview in the version that we pin; the exact-graph test would notice.
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        checks = [
+            dg.AssetCheckSpec(
+                gate,
+                asset=name,
+                description=GATES.get(gate).description,
+                blocking=GATES.get(gate).kind == "integrity",
+                partitions_def=CASES,
+            )
+            for gate in gates_of(name)
+        ]
     return dg.asset(
         name=name,
         deps=deps,
@@ -52,16 +67,7 @@ def _asset(pool: str, kinds: set[str], description: str, deps: list[str], name: 
         op_tags=queue(pool),
         retry_policy=RETRIES,
         config_schema=config,
-        check_specs=[
-            dg.AssetCheckSpec(
-                gate,
-                asset=name,
-                description=GATES.get(gate).description,
-                blocking=GATES.get(gate).kind == "integrity",
-                partitions_def=CASES,
-            )
-            for gate in gates_of(name)
-        ],
+        check_specs=checks,
     )
 
 

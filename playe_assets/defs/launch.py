@@ -94,7 +94,10 @@ def examine_here(
     job = defs.resolve_job_def("examine_case")
     run = instance.create_run_for_job(
         job_def=job,
-        run_config={"execution": {"config": {"in_process": True}}},
+        run_config={
+            "execution": {"config": {"in_process": True}},
+            "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},  # the run's own log keeps all
+        },
         tags={**tags, TAG_CASE: case_id, "dagster/partition": case_id},
     )
     outcome = Outcome(run.run_id)

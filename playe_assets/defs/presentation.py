@@ -80,7 +80,7 @@ def enhanced_extra(stage: Stage, manifest: EnhancedManifest) -> dict[str, Any]:
         "store": dg.MetadataValue.path(str(stage.store.root / "objects")),
     }
     if stage.settings.inline_previews:
-        from playe_assets.exporters.pictures import thumbnail
+        from playe_assets.exporters.thumbnails import thumbnail
 
         shown = {
             f"{p.exhibit} {p.role}": thumbnail(stage.store.get_bytes(p.sha256))
