@@ -65,7 +65,7 @@ def custody(report: Mapping[str, Any], _pictures: Mapping[str, bytes], say: Say)
 
 
 def _extract(lines: Sequence[Mapping[str, Any]], say: Say) -> list[Any]:
-    """Start and end of an operation on one row; plain cells of bounded length, which are many and must be fast."""
+    """Start and end of an operation on one row; plain cells of bounded length, for they are many."""
     joined: dict[str, dict[str, Any]] = {}
     for line in lines:
         key = str(line.get("op_id") or f"seq {line['seq']}")
@@ -74,9 +74,8 @@ def _extract(lines: Sequence[Mapping[str, Any]], say: Say) -> list[Any]:
         for name in ("event", "exhibit", "step", "status", "t_start_utc", "output_sha256", "input_sha256"):
             row[name] = line.get(name) or row.get(name)
     rows: list[list[Any]] = [
-        [say("col.log"), say("col.utc"), say("col.event"), say("col.exhibit"), say("col.step"), say("col.outcome"),
-         say("col.hash")]
-    ]  # fmt: skip
+        [say(f"col.{k}") for k in ("log", "utc", "event", "exhibit", "step", "outcome", "hash")]
+    ]
     for row in list(joined.values())[:_ROWS_SHOWN]:
         low, high = min(row["seqs"]), max(row["seqs"])
         digests = row["output_sha256"] or row["input_sha256"] or []

@@ -59,7 +59,7 @@ def _exhibit(e: Mapping[str, Any], say: Say) -> list[Any]:
     ]
     if e["reference"]:
         rows.append((say("reference_exhibit"), e["reference"]))
-    for r in (*([e["reason"]] if e["reason"] else []), *e["missing"]):
+    for r in (*([e["reason"]] if e["reason"] else []), *e["missing"], *e["notes"]):
         rows.append((say("remark"), say.reason(r)))
     if facts:
         rows += _technical(facts, say)

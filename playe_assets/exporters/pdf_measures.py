@@ -13,6 +13,7 @@ from playe_assets.exporters.pdf_style import chip, headed, markup, para, shown, 
 from playe_assets.exporters.pdf_view import View
 
 _LINES_PER_CLIP = 3
+_BOUND_BY = ("gate", "exhibit", "derivative", "expectation")
 
 
 def measures(report: Mapping[str, Any], _pictures: Mapping[str, bytes], say: Say) -> Sequence[Any]:
@@ -41,8 +42,8 @@ def _gates(view: View, say: Say) -> list[Any]:
     if not bad:
         return [*story, para(say("gates.clean"), "body")]
     overrides = view.sections["attempts"]["overrides"]
-    rows = [[say("col.what"), say("col.gate"), say("col.expectation"), say("col.observed"), say("col.allowed"),
-             say("col.consequence")]]  # fmt: skip
+    heads = ("what", "gate", "expectation", "observed", "allowed", "consequence")
+    rows = [[say(f"col.{k}") for k in heads]]
     for v in bad:
         bound = any(
             all(o[k] == v[k] for k in ("gate", "exhibit", "derivative", "expectation")) for o in overrides
@@ -84,7 +85,8 @@ def _thresholds(view: View, columns: Mapping[str, Mapping[str, Any]], say: Say) 
         about = say.word("media", t["media"]) if t["media"] else say("all_media")
         unit = say.unit(columns.get(t["column"], {}).get("unit"))
         consequence = say.word("on_fail_would", t["on_fail"])
-        title = f"<b>{shown(_label(t['column'], say))}</b>: {_limits(t, say)} {shown(unit)} · {about} · {consequence}"
+        bounds = f"{_limits(t, say)} {shown(unit)}".strip()
+        title = f"<b>{shown(_label(t['column'], say))}</b>: {bounds} · {about} · {consequence}"
         values = [
             (number, worst)
             for number, rows in view.rows.items()

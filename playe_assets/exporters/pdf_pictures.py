@@ -11,9 +11,12 @@ from playe_assets.exporters.pdf_page import heading
 from playe_assets.exporters.pdf_say import Say
 from playe_assets.exporters.pdf_style import BAD, LINE, WIDTH, box, chip, markup, para, shown, table
 from playe_assets.exporters.pdf_view import View
+from playe_assets.exporters.pictures import reduced
 
 _ROLES = (("before", "after"), ("difference", "contributors"))
 _GAP = 12.0
+_WHOLE_UP_TO, _REDUCED_SIDE = 80, 480
+"""Pictures that the PDF holds whole; a longer case shows them at 480 px (142 dpi), or it would be 0.5 GB."""
 _TALLEST = {"before": 215.0, "after": 215.0, "difference": 140.0, "contributors": 140.0}
 """pt; so that the four pictures of an exhibit share a page with its title."""
 
@@ -22,8 +25,13 @@ def pictures_section(report: Mapping[str, Any], pictures: Mapping[str, bytes], s
     """Section 7: each exhibit beside its derivative, the difference, the map of fused frames."""
     view = View(report)
     story: list[Any] = [*heading(say("s7")), para(say("s7.lead"), "body")]
+    named = {p["sha256"] for items in view.pictures.values() for p in items}
+    count, shown_as = len(named), pictures
+    if count > _WHOLE_UP_TO:
+        shown_as = {k: reduced(v, _REDUCED_SIDE) for k, v in pictures.items() if k in named}
+        story.append(para(say("s7.reduced", n=count, side=_REDUCED_SIDE), "body"))
     for e in view.examined():
-        story += _exhibit(e, view, pictures, say)
+        story += _exhibit(e, view, shown_as, say)
     return [*story, *_frames(view, say)]
 
 

@@ -41,7 +41,7 @@ def attempts(report: Mapping[str, Any], _pictures: Mapping[str, bytes], say: Say
         [say("col.utc"), say("col.what"), say("col.exhibit"), say("col.outcome"), say("col.why")]
     ]
     for a in part["attempts"]:
-        rows.append([a["started_utc"], _what(a["what"], say), a["exhibit"] or "—",
+        rows.append([say.utc(a["started_utc"]), _what(a["what"], say), a["exhibit"] or "—",
                      say.word("outcome", a["outcome"]), _error(a["error"], say)])  # fmt: skip
     for f in part["failures"]:
         rows.append(["—", say.word("stage", f["stage"]), f["exhibit"],
@@ -51,8 +51,8 @@ def attempts(report: Mapping[str, Any], _pictures: Mapping[str, bytes], say: Say
     rows = [[say("col.utc"), say("col.gate"), say("col.exhibit"), say("col.who"), say("col.why")]]
     for o in part["overrides"]:
         about = " / ".join(x for x in (o["exhibit"], o["derivative"], o["expectation"]) if x)
-        rows.append([o["at_utc"], say.gate(o["gate"]), about or "—",
-                     say("override.who", operator=o["operator"], approver=o["approver"]), o["reason"]])  # fmt: skip
+        who = say("override.who", operator=o["operator"], approver=o["approver"])
+        rows.append([say.utc(o["at_utc"]), say.gate(o["gate"]), about or "—", who, o["reason"]])
     story.append(table(rows, [19, 17, 17, 19, 28]) if len(rows) > 1 else para(say("overrides.none"), "body"))
     return story
 

@@ -57,9 +57,13 @@ def register_fonts() -> None:
     Raises:
         MissingResourceError: matplotlib, or one of its font files, is not installed.
     """
+    from reportlab import rl_config
     from reportlab.pdfbase import pdfmetrics
     from reportlab.pdfbase.ttfonts import TTFont
 
+    # Text-safe coding of streams is pure Python (0.5 s a picture of 900 px), and a ~/.reportlab_settings
+    # file must not decide the bytes of a report.
+    rl_config.useA85 = 0
     if FONT in pdfmetrics.getRegisteredFontNames():
         return
     found = importlib.util.find_spec("matplotlib")  # located, not imported: it is heavy

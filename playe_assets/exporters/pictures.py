@@ -84,6 +84,22 @@ def picture_of(exhibit: str, data: bytes, frame: int | None = None) -> Picture:
     )
 
 
+def reduced(data: bytes, long_side: int) -> bytes:
+    """A report's picture (PNG or JPEG) averaged down to `long_side` px, as PNG; as it is if smaller.
+
+    Raises:
+        IntegrityError: the bytes are no picture.
+    """
+    import cv2
+
+    found = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR)
+    if found is None:
+        raise IntegrityError("report.picture_unknown", exhibit="-", size=len(data))
+    if max(found.shape[:2]) <= long_side:
+        return data
+    return _png(_small(found[:, :, ::-1], long_side=long_side), "reduced", {})
+
+
 def _facts(data: bytes) -> dict[str, Any] | None:
     if not data.startswith(_SIGNATURE):
         return None
@@ -124,9 +140,9 @@ def _resized(pixels: npt.NDArray[Any], width: int, height: int, nearest: bool = 
     return made if made.ndim == 3 else made[:, :, None]
 
 
-def _small(pixels: npt.NDArray[Any], nearest: bool = False) -> npt.NDArray[Any]:
+def _small(pixels: npt.NDArray[Any], nearest: bool = False, long_side: int = LONG_SIDE) -> npt.NDArray[Any]:
     height, width = pixels.shape[:2]
-    factor = LONG_SIDE / max(height, width)
+    factor = long_side / max(height, width)
     if factor >= 1.0:
         return pixels
     return _resized(pixels, max(1, round(width * factor)), max(1, round(height * factor)), nearest)

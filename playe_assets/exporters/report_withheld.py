@@ -1,4 +1,4 @@
-"""Which derivatives a report withholds, and why: a quality verdict, a failed exhibit, or what they came from."""
+"""Which derivatives a report withholds, and why: a verdict, a failed exhibit, or what they came from."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def withheld_derivatives(parts: ReportParts, verdicts: Iterable[Verdict]) -> lis
 
 
 def is_hidden(parts: ReportParts, withheld: list[dict[str, Any]], exhibit: str) -> bool:
-    """Whether what was made of `exhibit` must not be pictured: it failed, or its main derivative is withheld."""
+    """Whether what was made of `exhibit` must not be pictured: it failed or is withheld."""
     numbers = {w["derivative"] for w in withheld}
     failed = any(e.exhibit == exhibit and e.failure for e in parts.enhanced.entries)
     return failed or any(
