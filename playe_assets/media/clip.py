@@ -16,6 +16,7 @@ from playe_assets.core.contracts import Frame
 from playe_assets.core.errors import UndecodableError
 from playe_assets.media.colour import Conversion, ToRgb, conversion_of
 from playe_assets.media.containers import open_container
+from playe_assets.media.ffv1_check import SliceCheck
 
 if TYPE_CHECKING:
     from playe_assets.core.values import StreamFacts
@@ -28,7 +29,8 @@ class ClipReport:
     frames_decoded: int = 0
     """Frames handed out."""
     frames_corrupt: int = 0
-    """Of these, frames that the decoder marks: parts are concealed, not decoded."""
+    """Of these, frames that the decoder marks or whose checksum fails: parts are concealed, not decoded.
+    H.264 and its kin carry no checksums, so a changed bit that still parses shows in no count."""
     packets_refused: int = 0
     """Packets that the decoder refused altogether; they gave no frame."""
     demux_failed: bool = False
@@ -87,7 +89,7 @@ class ClipReader:
 
     def _frames_of(self, container: Any, stream: Any) -> Iterator[Frame]:
         report, scaler, last, size = self.report, None, None, None
-        for decoded in decoded_frames(container, stream, report):
+        for decoded, damaged in decoded_frames(container, stream, report):
             if size is None:
                 size = (decoded.width, decoded.height)
                 report.conversion = conversion_of(decoded, stream.codec_context.name)
@@ -96,7 +98,7 @@ class ClipReader:
                 report.other_size += 1
                 continue
             pts = self._pts(decoded, last)
-            corrupt = bool(decoded.is_corrupt)
+            corrupt = damaged or bool(decoded.is_corrupt)
             report.frames_corrupt += corrupt
             yield Frame(report.frames_decoded, pts, scaler.pixels(decoded), corrupt)
             report.frames_decoded += 1
@@ -129,8 +131,8 @@ def first_video(container: Any) -> Any:
     return None
 
 
-def decoded_frames(container: Any, stream: Any, report: ClipReport) -> Iterator[Any]:
-    """`av.VideoFrame`s of `stream`, damage counted in `report` rather than raised."""
+def decoded_frames(container: Any, stream: Any, report: ClipReport) -> Iterator[tuple[Any, bool]]:
+    """`av.VideoFrame`s of `stream` and whether their checksum fails; refusals are counted in `report`."""
     import av
 
     context = stream.codec_context
@@ -140,6 +142,7 @@ def decoded_frames(container: Any, stream: Any, report: ClipReport) -> Iterator[
         context.thread_count, context.thread_type = 1, "NONE"
     # Frames before the first intact key frame are handed out, marked corrupt, instead of being dropped.
     context.flags |= int(av.codec.context.Flags.output_corrupt)
+    check = SliceCheck() if context.name == "ffv1" else None
     packets = container.demux(stream)
     while True:
         try:
@@ -148,8 +151,9 @@ def decoded_frames(container: Any, stream: Any, report: ClipReport) -> Iterator[
             return
         except av.error.FFmpegError:
             report.demux_failed = True
-            yield from _flush(stream)
+            yield from ((frame, False) for frame in _flush(stream))
             return
+        damaged = check is not None and packet.size > 0 and check.damaged(bytes(packet))
         try:
             frames = packet.decode()
         except (av.error.EOFError, StopIteration):
@@ -157,7 +161,7 @@ def decoded_frames(container: Any, stream: Any, report: ClipReport) -> Iterator[
         except av.error.FFmpegError:
             report.packets_refused += 1
             continue
-        yield from frames
+        yield from ((frame, damaged) for frame in frames)
 
 
 def _flush(stream: Any) -> Iterator[Any]:

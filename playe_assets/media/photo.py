@@ -103,7 +103,9 @@ def open_photo(file: IO[bytes], max_pixels: int) -> Any:
         image = Image.open(file, formats=FORMATS)
         width, height = image.size
     except PILLOW_ERRORS as problem:
-        raise UndecodableError("media.undecodable", file="", problem=type(problem).__name__) from None
+        raise UndecodableError(
+            "media.undecodable", file=Path(str(file.name)).name, problem=type(problem).__name__
+        ) from None
     if width * height > max_pixels:
         raise EvidenceLimitError("media.pixels", width=width, height=height, limit=max_pixels)
     return image
