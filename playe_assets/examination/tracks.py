@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from playe_assets.core.values import Detection, FrameDetections, Track
+from playe_assets.detectors.view import overlap
 
 _GAP = 1
 """Sampled frames in which a thing may be missed without ending its track."""
@@ -74,13 +75,3 @@ def _followed(seen: Sequence[FrameDetections], label: str, iou: float) -> list[_
                 fresh.add(position, frame.frame, index, item)
                 open_.append(fresh)
     return done + open_
-
-
-def overlap(one: Detection, other: Detection) -> float:
-    """Intersection over union of two boxes, 0..1."""
-    width = min(one.x + one.width, other.x + other.width) - max(one.x, other.x)
-    height = min(one.y + one.height, other.y + other.height) - max(one.y, other.y)
-    if width <= 0.0 or height <= 0.0:
-        return 0.0
-    shared = width * height
-    return shared / (one.width * one.height + other.width * other.height - shared)
