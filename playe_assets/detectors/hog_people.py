@@ -30,7 +30,8 @@ class HogPeopleParams:
 class HogPeople(Detector):
     """Score: distance from the SVM's plane (margin), about 0..3, no probability.
 
-    Finds people of at least 96 px in the shrunken frame who stand upright and are seen whole.
+    Finds people of at least 96 px in the shrunken frame who stand upright and are seen whole, and takes
+    upright things for people: bottles on a shelf scored up to 2.5, true people 0.9 to 1.8 (measured).
     """
 
     name = "hog_people"
