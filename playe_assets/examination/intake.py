@@ -109,11 +109,13 @@ def _pairs(
 
 def _take(work: _Intake, root: int, entry: Entry) -> Exhibit | None:
     if entry.refused is not None:
-        return _refuse(work, entry.name, entry.refused)
+        _refuse(work, entry.name, entry.refused)
+        return None
     try:
         source = open_beneath(root, entry.name)
     except OSError as problem:
-        return _refuse(work, entry.name, reason_of(problem))
+        _refuse(work, entry.name, reason_of(problem))
+        return None
     number = work.next_number()
     try:
         with _recorded(work, "custody.acquired", number) as operation:
@@ -123,9 +125,11 @@ def _take(work: _Intake, root: int, entry: Entry) -> Exhibit | None:
                 operation.metrics["bytes"] = exhibit.size
                 operation.extra["exhibit"] = exhibit.number
     except UnsafePathError:
-        return _refuse(work, entry.name, Reason("no_file", {}))
+        _refuse(work, entry.name, Reason("no_file", {}))
+        return None
     except ReadError as problem:
-        return _refuse(work, entry.name, Reason("read_error", dict(problem.facts)))
+        _refuse(work, entry.name, Reason("read_error", dict(problem.facts)))
+        return None
     finally:
         os.close(source)
     if exhibit.number != number:

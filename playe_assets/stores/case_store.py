@@ -108,17 +108,17 @@ class CaseStore:
     def adopt(self, path: Path, sha256: str | None = None) -> tuple[str, int]:
         """Moves a finished scratch file in; returns its sha256 and size. An object that is there is kept.
 
-        `sha256` is given only by a caller that has just read these very bytes back from `path` and hashed
-        them; otherwise the file is hashed here.
+        `sha256` is given only by a caller that has just read these very bytes back from `path`, hashed and
+        synchronised them; otherwise both happen here.
         """
         name, size = (sha256, path.stat().st_size) if sha256 else hash_file(path)
         if self.has(name):
             path.unlink()
         else:
-            self._move_in(path, name)
+            self._move_in(path, name, synchronised=sha256 is not None)
         return name, size
 
-    def _move_in(self, path: Path, name: str) -> None:
+    def _move_in(self, path: Path, name: str, synchronised: bool = False) -> None:
         goal = self.path(name)
         if not goal.parent.is_dir():
             goal.parent.mkdir(parents=True, exist_ok=True)
@@ -127,7 +127,8 @@ class CaseStore:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             os.fchmod(descriptor, 0o444)
-            os.fsync(descriptor)
+            if not synchronised:
+                os.fsync(descriptor)
         finally:
             os.close(descriptor)
         path.rename(goal)
