@@ -42,7 +42,7 @@ def demo(ctx: click.Context, report_language: str | None) -> None:
     click.echo(said("demo_written", folder=source, seconds=f"{time.monotonic() - began:.1f}"))
     with ExitStack() as stack:
         instance = stack.enter_context(open_instance())
-        logs = dagster_home() / "logs"
+        logs = dagster_home() / "service_logs"
         if not daemon_alive(instance):
             os.environ["PLAYE_INLINE_PREVIEWS"] = "true"  # rendered evidence: nothing to protect
             workspace = stack.enter_context(code_server(logs))

@@ -31,7 +31,7 @@ def up(ctx: click.Context, host: str, port: int) -> None:
     settings.inbox.mkdir(parents=True, exist_ok=True)
     with open_instance():
         pass
-    logs = dagster_home() / "logs"
+    logs = dagster_home() / "service_logs"
     with code_server(logs) as workspace, daemon(logs, workspace) as runner, webserver(
         logs, workspace, host, port
     ) as web:

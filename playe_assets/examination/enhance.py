@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 
 from playe_assets.core.contracts import Enhancer
@@ -20,6 +21,7 @@ from playe_assets.core.values import (
     Reason,
     Step,
 )
+from playe_assets.custody.record import Operation
 from playe_assets.examination.plan import Plan, PlannedStep
 from playe_assets.examination.stage import Stage, reason_of
 
@@ -130,19 +132,19 @@ def _one(
     return entry, numbered, shown
 
 
-def record_steps(stage: Stage, exhibit: Exhibit, steps: tuple[Step, ...], output: str) -> None:
-    """One line a step, after the exhibit was finished: parameters, what it measured, its class."""
-    for step in steps:
-        stage.recorder.note(
-            "processing.step",
-            exhibit=exhibit.number,
-            step=f"{step.number} {step.use}",
-            params={"version": step.version, **step.params},
-            metrics=dict(step.measured) or None,
-            ai_class=step.ai_class.value,
-            input_sha256=[exhibit.sha256],
-            output_sha256=[output],
-        )
+def recorded_step(
+    stage: Stage, exhibit: Exhibit, number: int, planned: PlannedStep, inputs: Sequence[str]
+) -> AbstractContextManager[Operation]:
+    """The pair of log lines of one step on one exhibit; every parameter stands in it."""
+    cls = planned.cls
+    return stage.recorder.operation(
+        "processing.step",
+        exhibit=exhibit.number,
+        step=f"{number} {cls.name}",
+        inputs=inputs,
+        params={"version": cls.version, **planned.plain},
+        ai_class=cls.ai_class.value,
+    )
 
 
 def step_of(number: int, planned: PlannedStep, worker: Enhancer) -> Step:

@@ -16,7 +16,7 @@ from playe_assets.core.contracts import Enhancer, Frame, Pixels
 from playe_assets.core.errors import UndecodableError
 from playe_assets.core.values import AiClass, Derivative, Exhibit, MediaKind, Reason, StreamFacts
 from playe_assets.examination.detect import facts_of
-from playe_assets.examination.enhance import Made, highest, record_steps, step_of
+from playe_assets.examination.enhance import Made, highest, recorded_step, step_of
 from playe_assets.examination.enhance_photo import upright
 from playe_assets.examination.plan import Plan
 from playe_assets.examination.stage import Stage
@@ -70,7 +70,12 @@ def enhance_clip(stage: Stage, made: Plan, exhibit: Exhibit) -> Made:
     shown = _Shown(facts.frame_count // 2)
     reader = read_clip(stage.store.path(exhibit.sha256), facts)
     base = Fraction(facts.time_base or "1/1000")
-    with stage.store.scratch() as folder:
+    with stage.store.scratch() as folder, ExitStack() as records:
+        # The steps work on the stream at the same time, so their pairs of lines span the same minutes.
+        ops = [
+            records.enter_context(recorded_step(stage, exhibit, i, p, [exhibit.sha256]))
+            for i, p in enumerate(planned, 1)
+        ]
         out_frames = 0
         with ExitStack() as stack:
             outputs = _Outputs(folder, base, made, facts, stack)
@@ -86,7 +91,9 @@ def enhance_clip(stage: Stage, made: Plan, exhibit: Exhibit) -> Made:
             raise UndecodableError("media.no_frames", file=exhibit.name_shown)
         steps = tuple(step_of(i, p, w) for i, (p, w) in enumerate(zip(planned, workers, strict=True), 1))
         derivatives = _adopt(stage, exhibit, outputs, highest(steps))
-    record_steps(stage, exhibit, steps, derivatives[0].sha256)
+        for op, step in zip(ops, steps, strict=True):
+            op.outputs.append(derivatives[0].sha256)
+            op.metrics.update(step.measured)
     pictures: dict[str, bytes] = {}
     if shown.before is not None and shown.after is not None:
         pictures = make_pictures(shown.before, shown.after, shown.contributors)

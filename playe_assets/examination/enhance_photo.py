@@ -7,7 +7,7 @@ from playe_assets.core.contracts import Pixels
 from playe_assets.core.values import Derivative, Exhibit, MediaKind, StreamFacts
 from playe_assets.enhancers import ENHANCERS
 from playe_assets.examination.detect import facts_of
-from playe_assets.examination.enhance import Made, highest, record_steps, step_of
+from playe_assets.examination.enhance import Made, highest, recorded_step, step_of
 from playe_assets.examination.plan import Plan
 from playe_assets.examination.stage import Stage
 from playe_assets.exporters.pictures import make_pictures
@@ -22,12 +22,17 @@ def enhance_photo(stage: Stage, made: Plan, exhibit: Exhibit) -> Made:
     photo = read_photo(stage.store.path(exhibit.sha256), facts)
     pixels, alpha = photo.pixels, photo.alpha
     steps = []
+    taken = exhibit.sha256
     for number, planned in enumerate(made.steps[MediaKind.PHOTO], start=1):
-        worker = planned.cls(planned.params, facts)
-        pixels = worker.frame(pixels)
-        if alpha is not None and worker.geometry:
-            alpha = worker.frame(alpha)
-        steps.append(step_of(number, planned, worker))
+        with recorded_step(stage, exhibit, number, planned, [taken]) as op:
+            worker = planned.cls(planned.params, facts)
+            pixels = worker.frame(pixels)
+            if alpha is not None and worker.geometry:
+                alpha = worker.frame(alpha)
+            steps.append(step_of(number, planned, worker))
+            taken = pixel_sha256(pixels)  # the chain of digests runs over samples, between files
+            op.outputs.append(taken)
+            op.metrics.update(steps[-1].measured)
     done = tuple(steps)
     method = {
         "exhibit": exhibit.number,
@@ -42,7 +47,6 @@ def enhance_photo(stage: Stage, made: Plan, exhibit: Exhibit) -> Made:
         path = scratch / "derivative.png"
         write_png(path, pixels, alpha, photo.icc, {"PLAYE": canonical_json(method).decode()}, compression)
         sha256, size = stage.store.adopt(path)
-    record_steps(stage, exhibit, done, sha256)
     derivative = Derivative(
         number="",
         exhibit=exhibit.number,
@@ -52,7 +56,7 @@ def enhance_photo(stage: Stage, made: Plan, exhibit: Exhibit) -> Made:
         media_type="image/png",
         was_derived_from=(exhibit.sha256,),
         ai_class=highest(done),
-        pixel_sha256=pixel_sha256(pixels),
+        pixel_sha256=taken if steps else pixel_sha256(pixels),
         width=pixels.shape[1],
         height=pixels.shape[0],
         frame_count=1,
