@@ -8,7 +8,7 @@ from typing import Any
 from playe_assets.exporters.pdf_say import Say
 from playe_assets.exporters.pdf_style import box, pairs, para, sha, table
 
-_SHOWN = 12
+_SHOWN = 6
 """Verdicts on the page; the rest is counted, since a notice is one page and notice.json holds all."""
 
 
@@ -25,8 +25,8 @@ def notice_page(notice: Mapping[str, Any], say: Say) -> Sequence[Any]:
                 para(say.gate(v["gate"]), "cell", limit=120),
                 " / ".join(x for x in (v["exhibit"], v["derivative"]) if x) or say("whole_case"),
                 para(say.expected(v["expectation"]), "cell", limit=120),
-                para(v["observed"] or "—", "mono", limit=130),
-                para(v["allowed"] or "—", "mono", limit=130),
+                para(v["observed"] or "—", "mono", limit=70),
+                para(v["allowed"] or "—", "mono", limit=70),
             ]
         )
     story: list[Any] = [
@@ -35,8 +35,8 @@ def notice_page(notice: Mapping[str, Any], say: Say) -> Sequence[Any]:
         box([para(say("notice.lead"), "strong"), para(say("notice.why"), "body")], "bad"),
         pairs(
             [
-                (say("lab"), para(f"{lab['name']}, {lab['address']}", "cell", limit=240)),
-                (say("case"), para(f"{case['id']} · {case['title']}", "cell", limit=240)),
+                (say("lab"), para(f"{lab['name']}, {lab['address']}", "cell", limit=160)),
+                (say("case"), para(f"{case['id']} · {case['title']}", "cell", limit=160)),
                 (say("operator"), para(f"{worker['id']} ({worker['role']})", "cell", limit=120)),
                 (say("examination_id"), sha(notice["examination_id"])),
                 (say("date.notice"), say.utc(notice["at_utc"])),

@@ -71,7 +71,14 @@ def measured(
         )
         verdicts.append(
             Verdict(
-                "quality", "quality", not bad, d.exhibit, d.number, "consistency_psnr", str(value), ">= 24"
+                "metrics_in_bounds",
+                "quality",
+                not bad,
+                d.exhibit,
+                d.number,
+                "consistency_psnr",
+                str(value),
+                ">= 24",
             )
         )
     return tuple(rows), verdicts
