@@ -16,7 +16,7 @@ from playe_assets.core.errors import IntegrityError
 HEADER = ("index", "pts", "time_s", "key", "flags", "written_pts")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class LedgerRow:
     """One frame."""
 
