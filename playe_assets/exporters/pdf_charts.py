@@ -82,40 +82,6 @@ def strip(values: Sequence[tuple[str, float]], low: float | None, high: float | 
     return drawing
 
 
-def line_chart(points: Sequence[tuple[float, float]], low: float | None, high: float | None, say: Say) -> Any:
-    """One measure over the compared frames of a clip: (frame index, value) in order."""
-    left, height, base = 46.0, 78.0, 18.0
-    drawing, shapes = _drawing(height)
-    wide, tall = WIDTH - left - 10, height - base - 8
-    edges = [v for _, v in points] + [x for x in (low, high) if x is not None]
-    bottom, top = min(edges), max(edges)
-    pad = (top - bottom) * 0.12 or abs(top) * 0.1 or 1.0
-    bottom, top = bottom - pad, top + pad
-    first, last = points[0][0], points[-1][0]
-    flat: list[float] = []
-    for at, value in points:
-        flat += [
-            left + wide * (at - first) / max(1.0, last - first),
-            base + tall * (value - bottom) / (top - bottom),
-        ]
-    for limit in (low, high):
-        if limit is not None:
-            y = base + tall * (limit - bottom) / (top - bottom)
-            drawing.add(_line(shapes, left, y, left + wide, y, BAD, 0.8))
-            drawing.add(_text(shapes, left - 4, y - 2.5, say.number(limit, 2), "end", BAD))
-    drawing.add(_line(shapes, left, base, left + wide, base, LINE, 0.6))
-    from reportlab.lib.colors import HexColor
-
-    drawing.add(shapes.PolyLine(flat, strokeColor=HexColor(ACCENT), strokeWidth=1.0))
-    for value in (min(v for _, v in points), max(v for _, v in points)):
-        y = base + tall * (value - bottom) / (top - bottom)
-        drawing.add(_text(shapes, left + wide, y + 2, say.number(value, 2), "end", INK))
-    for at, anchor in ((first, "start"), (last, "end")):
-        x = left + wide * (at - first) / max(1.0, last - first)
-        drawing.add(_text(shapes, x, 6, f"{say('chart.frame')} {at:.0f}", anchor))
-    return drawing
-
-
 def colour_scale(high: float, width: float) -> Any:
     """The contributors' scale, 1 at the left, `high` at the right."""
     from reportlab.graphics import shapes

@@ -83,14 +83,14 @@ def _extract(lines: Sequence[Mapping[str, Any]], say: Say) -> list[Any]:
             [
                 Plain(f"{low}" if low == high else f"{low}–{high}", 11),
                 Plain(say.utc(row["t_start_utc"]), 20),
-                Plain(row["event"], 23),
+                Plain(row["event"], 28),
                 Plain(row["exhibit"] or "—", 7),
-                Plain(row["step"] or "—", 14),
-                Plain(say.word("outcome", row["status"]) if row["status"] else "—", 14),
-                Plain(digests[0] if digests else "—", 16),
+                Plain(row["step"] or "—", 20),
+                Plain(say.word("outcome", row["status"]) if row["status"] else "—", 10),
+                Plain(digests[0] if digests else "—", 12),
             ]
         )
     more = len(joined) - _ROWS_SHOWN
     note = [para(say("extract.more", n=more), "muted")] if more > 0 else []
     plain = [("FONT", (0, 1), (-1, -1), FONT, 6.8, 9.0), ("FONT", (-1, 1), (-1, -1), MONO, 6.4, 9.0)]
-    return [table(rows, [11, 19, 21, 8, 14, 12, 17], extra=plain), *note]
+    return [table(rows, [10, 18, 24, 8, 18, 10, 12], extra=plain), *note]

@@ -6,13 +6,12 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from playe_assets.exporters.pdf_charts import line_chart, strip
+from playe_assets.exporters.pdf_charts import strip
 from playe_assets.exporters.pdf_page import heading
 from playe_assets.exporters.pdf_say import Say
 from playe_assets.exporters.pdf_style import chip, headed, markup, para, shown, table
 from playe_assets.exporters.pdf_view import View
 
-_LINES_PER_CLIP = 3
 _BOUND_BY = ("gate", "exhibit", "derivative", "expectation")
 
 
@@ -112,50 +111,27 @@ def _worst(values: Sequence[Any], threshold: Mapping[str, Any]) -> float | None:
 def _figures(view: View, columns: Mapping[str, Mapping[str, Any]], say: Say) -> list[Any]:
     story: list[Any] = [*heading(say("figures"), 2), para(say("figures.lead"), "body")]
     for number in sorted(view.rows):
-        rows = view.rows[number]
-        story += headed(f"{number} · {shown(view.names.get(number, ''), 160)}", "h3")
-        if len(rows) > 1 and all(isinstance(r.get("frame"), int) for r in rows):
-            story += _series(rows, columns, say)
-        story.append(_grid(rows, columns, say))
+        for row in view.rows[number]:
+            title = f"{number} · {row.get('derivative') or ''} · {view.names.get(number, '')}"
+            story += headed(shown(title, 200), "h3")
+            if (row.get("frames_compared") or 1) > 1:
+                story.append(para(say("frames_compared", n=row["frames_compared"]), "muted"))
+            story.append(_grid(row, columns, say))
     return story
 
 
-def _grid(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, Mapping[str, Any]], say: Say) -> Any:
-    """Two measures a line: name, value with unit."""
-    cells: list[tuple[Any, Any]] = []
-    for name, column in columns.items():
-        values = [
-            r[name] for r in rows if isinstance(r.get(name), (int, float)) and not isinstance(r[name], bool)
-        ]
-        if not values:
-            continue
-        mean = sum(values) / len(values)
-        value = say.number(mean if len(values) > 1 else values[0])
-        if len(values) > 1:
-            value = say("mean_range", mean=value, low=say.number(min(values)), high=say.number(max(values)))
-        cells.append((_label(name, say), f"{value} {say.unit(column.get('unit'))}".strip()))
+def _grid(row: Mapping[str, Any], columns: Mapping[str, Mapping[str, Any]], say: Say) -> Any:
+    """Two measures a line: name, value with unit; what could not be measured is left out."""
+    cells = [
+        (_label(name, say), f"{say.number(row[name])} {say.unit(column.get('unit'))}".strip())
+        for name, column in columns.items()
+        if isinstance(row.get(name), (int, float)) and not isinstance(row[name], bool)
+    ]
     if not cells:
         return para(say("no_values"), "muted")
     half = (len(cells) + 1) // 2
-    pad = [*cells, ("", "")]
-    lines = [
-        [*(para(x, n) for x, n in zip(pad[i], ("label", "cell"), strict=True)),
-         *(para(x, n) for x, n in zip(pad[min(i + half, len(cells))], ("label", "cell"), strict=True))]
-        for i in range(half)
-    ]  # fmt: skip
+    right = [*cells[half:], ("", "")]
+    lines = []
+    for (label, value), (label2, value2) in zip(cells[:half], right, strict=False):
+        lines.append([para(label, "label"), para(value, "cell"), para(label2, "label"), para(value2, "cell")])
     return table(lines, [30, 20, 30, 20], head=0)
-
-
-def _series(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, Any], say: Say) -> list[Any]:
-    from reportlab.platypus import KeepTogether
-
-    story: list[Any] = []
-    for name in list(columns)[:_LINES_PER_CLIP]:
-        points = sorted(
-            (float(r["frame"]), float(r[name])) for r in rows if isinstance(r.get(name), (int, float))
-        )
-        if len(points) > 1:
-            story.append(
-                KeepTogether([para(_label(name, say), "muted"), line_chart(points, None, None, say)])
-            )
-    return story

@@ -56,6 +56,7 @@ def measured(
             {
                 "exhibit": d.exhibit,
                 "derivative": d.number,
+                "frames_compared": 60,
                 "psnr_exhibit": 31.5,
                 "ssim_exhibit": 0.9123,
                 "psnr_gain_reference": None,
