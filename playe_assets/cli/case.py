@@ -20,7 +20,9 @@ def case() -> None:
 
 @case.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--case", "case_id", metavar="ID", help="Case id; default: from case.yaml, else the folder's name.")
+@click.option(
+    "--case", "case_id", metavar="ID", help="Case id; default: from case.yaml, else the folder's name."
+)
 @click.option("--preset", metavar="NAME", help="forensic_safe (default), balanced or presentation.")
 @click.option("--operator", metavar="NAME", help="Who submits; default: the user of this machine.")
 @click.option("--wait", is_flag=True, help="Examine here and now instead of leaving it to the daemon.")
@@ -65,7 +67,9 @@ def submit(
     report(ctx, settings, submission.case_id, outcome, request_id, machine)
 
 
-def report(ctx: click.Context, settings: Any, case_id: str, outcome: Any, request_id: str, machine: bool) -> None:
+def report(
+    ctx: click.Context, settings: Any, case_id: str, outcome: Any, request_id: str, machine: bool
+) -> None:
     """Print where the report lies, or why there is none (exit code 1)."""
     from playe_assets.examination.overview import latest_report
 
@@ -182,4 +186,3 @@ def counting(said: Any, quiet: bool) -> Any:
             yield lambda _what, done, total: progress.update(task, completed=done, total=total)
 
     return bar()
-

@@ -17,7 +17,9 @@ _PATIENCE_S = 600.0
 
 
 @click.command()
-@click.option("--language", "report_language", type=click.Choice(["en", "ru"]), help="Language of the report.")
+@click.option(
+    "--language", "report_language", type=click.Choice(["en", "ru"]), help="Language of the report."
+)
 @click.pass_context
 def demo(ctx: click.Context, report_language: str | None) -> None:
     """Write a small evidence folder, drop it into the inbox, wait for the report. Exit 0 only if it was issued."""

@@ -25,13 +25,22 @@ def list_(ctx: click.Context, machine: bool) -> None:
 
     settings, said = load_settings(), sayer(ctx)
     cards = model_cards(settings.registry).values()
-    rows = [{**asdict(c), "installed": bool(installed(c.name, settings.registry, settings.weights))} for c in cards]
+    rows = [
+        {**asdict(c), "installed": bool(installed(c.name, settings.registry, settings.weights))}
+        for c in cards
+    ]
     if machine:
         as_json(rows)
         return
     head = [said(f"head.{k}") for k in ("model", "task", "licence", "commercial", "installed")]
     yes, no = said("yes"), said("no")
-    table([[r["name"], r["task"], r["licence"], r["commercial_use"], yes if r["installed"] else no] for r in rows], head)
+    table(
+        [
+            [r["name"], r["task"], r["licence"], r["commercial_use"], yes if r["installed"] else no]
+            for r in rows
+        ],
+        head,
+    )
 
 
 @models.command("import")
@@ -39,20 +48,27 @@ def list_(ctx: click.Context, machine: bool) -> None:
 @click.pass_context
 def import_(ctx: click.Context, file: Path) -> None:
     """Install a local weight FILE whose sha256 a model card knows."""
+    import getpass
+    import secrets
+
     from playe_assets.custody.log import CustodyLog
     from playe_assets.custody.record import Operator, Recorder
     from playe_assets.examination.settings import load_settings
     from playe_assets.inference.weights import import_weights
 
-    import getpass
-    import secrets
-
     settings, said = load_settings(), sayer(ctx)
-    recorder = Recorder(CustodyLog(settings.log_path), request_id=f"cli-{secrets.token_hex(8)}", case_id=None,
-                        operator=Operator(getpass.getuser(), "administrator", "os-user"), audit=settings.audit)  # fmt: skip
+    recorder = Recorder(
+        CustodyLog(settings.log_path),
+        request_id=f"cli-{secrets.token_hex(8)}",
+        case_id=None,
+        operator=Operator(getpass.getuser(), "administrator", "os-user"),
+        audit=settings.audit,
+    )
     with recorder.operation("custody.weights_imported", step="models import") as work:
         card = import_weights(file, settings.registry, settings.weights)
         work.outputs.append(card.sha256)
         work.extra["model"] = {"name": card.name, "version": card.version, "weights_sha256": card.sha256,
                                "licence": card.licence, "approval": None}  # fmt: skip
-    click.echo(said("imported", name=card.name, file=card.file, licence=card.licence, commercial=card.commercial_use))
+    click.echo(
+        said("imported", name=card.name, file=card.file, licence=card.licence, commercial=card.commercial_use)
+    )

@@ -30,7 +30,9 @@ def as_json(value: Any) -> None:
 
 
 @contextmanager
-def stages(names: tuple[str, ...], said: Callable[..., str], quiet: bool) -> Iterator[Callable[[str, str], None]]:
+def stages(
+    names: tuple[str, ...], said: Callable[..., str], quiet: bool
+) -> Iterator[Callable[[str, str], None]]:
     """A line with a spinner a stage on a terminal, a plain line where the output is none; nothing if `quiet`."""
     if quiet:
         yield lambda _stage, _state: None

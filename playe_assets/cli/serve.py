@@ -32,9 +32,11 @@ def up(ctx: click.Context, host: str, port: int) -> None:
     with open_instance():
         pass
     logs = dagster_home() / "service_logs"
-    with code_server(logs) as workspace, daemon(logs, workspace) as runner, webserver(
-        logs, workspace, host, port
-    ) as web:
+    with (
+        code_server(logs) as workspace,
+        daemon(logs, workspace) as runner,
+        webserver(logs, workspace, host, port) as web,
+    ):
         click.echo(said("up", address=f"http://{host}:{port}", inbox=settings.inbox, logs=logs))
         while runner.poll() is None and web.poll() is None:
             time.sleep(0.5)
@@ -59,7 +61,9 @@ def code_server(logs: Path) -> Iterator[list[str]]:
             deadline = time.monotonic() + 60
             while not Path(socket).exists():
                 if server.poll() is not None or time.monotonic() > deadline:
-                    raise click.ClickException(f"the code server did not start; see {logs / 'dagster-code.log'}")
+                    raise click.ClickException(
+                        f"the code server did not start; see {logs / 'dagster-code.log'}"
+                    )
                 time.sleep(0.05)
             yield ["--grpc-socket", socket, "--grpc-host", "localhost"]
 
@@ -89,7 +93,9 @@ def child(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
 
     before = signal.signal(signal.SIGTERM, end)
     with log.open("ab") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, start_new_session=True)
+        process = subprocess.Popen(
+            command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, start_new_session=True
+        )
         try:
             yield process
         finally:

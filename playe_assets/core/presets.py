@@ -196,9 +196,7 @@ def _detector_use(block: Block) -> DetectorUse:
         raise PresetError("preset.missing_key", file=block.file, line=block.line, key="sampling",
                           owner=use.name, allowed="every_s, min_track_frames, track_iou")  # fmt: skip
     found = parse(_Sampling, sampling.plain(), sampling.where(f"{use.name} sampling"))
-    return DetectorUse(
-        use.name, use.given, use.where, found.every_s, found.min_track_frames, found.track_iou
-    )
+    return DetectorUse(use.name, use.given, use.where, found.every_s, found.min_track_frames, found.track_iou)
 
 
 def _blocks(block: Block, key: str) -> list[Block]:

@@ -37,9 +37,14 @@ from playe_assets.gates import GATES
 RETRIES = dg.RetryPolicy(max_retries=2, delay=1, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 
 
-
-def _asset(pool: str, kinds: set[str], description: str, deps: list[str], name: str,
-           config: dict[str, Any] | None = None) -> Any:
+def _asset(
+    pool: str,
+    kinds: set[str],
+    description: str,
+    deps: list[str],
+    name: str,
+    config: dict[str, Any] | None = None,
+) -> Any:
     """`dg.asset` with what all five share, and the stage's gates as checks evaluated in its own step."""
     with warnings.catch_warnings():
         # Partitioned check specs are in preview in the version that we pin; the exact-graph test would notice.
@@ -90,8 +95,14 @@ def _preset_config() -> dict[str, Any]:
     return {"preset": dg.Field(choice, default_value="as_case_says", description="How much may be changed.")}
 
 
-@_asset("io", {"python"}, "Exhibits taken in: hashed, read twice, described; the rest quarantined with a reason.",
-        [], "ingested_media", config=_preset_config())
+@_asset(
+    "io",
+    {"python"},
+    "Exhibits taken in: hashed, read twice, described; the rest quarantined with a reason.",
+    [],
+    "ingested_media",
+    config=_preset_config(),
+)
 @plain_failures
 def ingested_media(context: dg.AssetExecutionContext, laboratory: Laboratory) -> dg.MaterializeResult:
     """Take the delivery in and open the examination."""
@@ -102,12 +113,23 @@ def ingested_media(context: dg.AssetExecutionContext, laboratory: Laboratory) ->
     chosen = context.op_execution_context.op_config["preset"]
     done = ingest(stage, folder, preset if chosen == "as_case_says" else chosen, in_place=in_place)
     verdicts = _judged(stage, "ingested_media", Manifests(done.manifest))
-    return materialized(stage, manifest=done.sha256, verdicts=verdicts, started=started,
-                        rows=exhibit_rows(done.manifest), extra={"new_exhibits": done.new_exhibits})
+    return materialized(
+        stage,
+        manifest=done.sha256,
+        verdicts=verdicts,
+        started=started,
+        rows=exhibit_rows(done.manifest),
+        extra={"new_exhibits": done.new_exhibits},
+    )
 
 
-@_asset("cpu", {"python", "opencv"}, "Faces, people and motion, as the preset names them. Changes no pixel.",
-        ["ingested_media"], "detections")
+@_asset(
+    "cpu",
+    {"python", "opencv"},
+    "Faces, people and motion, as the preset names them. Changes no pixel.",
+    ["ingested_media"],
+    "detections",
+)
 @plain_failures
 def detections(context: dg.AssetExecutionContext, laboratory: Laboratory) -> dg.MaterializeResult:
     """Look through every exhibit."""
@@ -118,12 +140,18 @@ def detections(context: dg.AssetExecutionContext, laboratory: Laboratory) -> dg.
     done = detect(stage, taken.manifest)
     ingest = stage.manifest(IngestManifest, taken.manifest)
     verdicts = _judged(stage, "detections", Manifests(ingest, done.manifest))
-    return materialized(stage, manifest=done.sha256, verdicts=verdicts, started=started,
-                        rows=detection_rows(done.manifest))
+    return materialized(
+        stage, manifest=done.sha256, verdicts=verdicts, started=started, rows=detection_rows(done.manifest)
+    )
 
 
-@_asset("gpu", {"python", "opencv"}, "Derivatives: each step of the preset, recorded with every parameter.",
-        ["ingested_media", "detections"], "enhanced_frames")
+@_asset(
+    "gpu",
+    {"python", "opencv"},
+    "Derivatives: each step of the preset, recorded with every parameter.",
+    ["ingested_media", "detections"],
+    "enhanced_frames",
+)
 @plain_failures
 def enhanced_frames(context: dg.AssetExecutionContext, laboratory: Laboratory) -> dg.MaterializeResult:
     """Apply the preset."""
@@ -134,12 +162,23 @@ def enhanced_frames(context: dg.AssetExecutionContext, laboratory: Laboratory) -
     done = enhance(stage, taken.manifest, found.manifest)
     ingest = stage.manifest(IngestManifest, taken.manifest)
     verdicts = _judged(stage, "enhanced_frames", Manifests(ingest, enhanced=done.manifest))
-    return materialized(stage, manifest=done.sha256, verdicts=verdicts, started=started,
-                        rows=enhanced_rows(done.manifest), extra=enhanced_extra(stage, done.manifest))
+    return materialized(
+        stage,
+        manifest=done.sha256,
+        verdicts=verdicts,
+        started=started,
+        rows=enhanced_rows(done.manifest),
+        extra=enhanced_extra(stage, done.manifest),
+    )
 
 
-@_asset("cpu", {"python", "pandas"}, "Quality of every derivative, measured and held against the preset's thresholds.",
-        ["ingested_media", "enhanced_frames"], "qa_metrics")
+@_asset(
+    "cpu",
+    {"python", "pandas"},
+    "Quality of every derivative, measured and held against the preset's thresholds.",
+    ["ingested_media", "enhanced_frames"],
+    "qa_metrics",
+)
 @plain_failures
 def qa_metrics(context: dg.AssetExecutionContext, laboratory: Laboratory) -> dg.MaterializeResult:
     """Measure and judge."""
@@ -152,27 +191,44 @@ def qa_metrics(context: dg.AssetExecutionContext, laboratory: Laboratory) -> dg.
     enhanced = stage.manifest(EnhancedManifest, made.manifest)
     thresholds = stage.planned(ingest).preset.thresholds
     verdicts = _judged(
-        stage, "qa_metrics", Manifests(ingest, enhanced=enhanced, metrics=done.manifest, thresholds=thresholds)
+        stage,
+        "qa_metrics",
+        Manifests(ingest, enhanced=enhanced, metrics=done.manifest, thresholds=thresholds),
     )
-    return materialized(stage, manifest=done.sha256, verdicts=verdicts, started=started, rows=done.manifest.rows,
-                        extra={"parquet": dg.MetadataValue.path(str(stage.store.path(done.manifest.table)))})
+    return materialized(
+        stage,
+        manifest=done.sha256,
+        verdicts=verdicts,
+        started=started,
+        rows=done.manifest.rows,
+        extra={"parquet": dg.MetadataValue.path(str(stage.store.path(done.manifest.table)))},
+    )
 
 
-@_asset("io", {"python", "pdf"}, "The report: JSON is the truth, PDF its face; or a notice why it is withheld.",
-        ["ingested_media", "detections", "enhanced_frames", "qa_metrics"], "forensic_report")
+@_asset(
+    "io",
+    {"python", "pdf"},
+    "The report: JSON is the truth, PDF its face; or a notice why it is withheld.",
+    ["ingested_media", "detections", "enhanced_frames", "qa_metrics"],
+    "forensic_report",
+)
 @plain_failures
 def forensic_report(context: dg.AssetExecutionContext, laboratory: Laboratory) -> dg.MaterializeResult:
     """Issue the report, once every gate upstream has let its materialization through."""
     from playe_assets.examination.conclude import conclude, read_report
 
     started, stage = time.monotonic(), laboratory.stage(context)
-    upstream = [require(context, n) for n in ("ingested_media", "detections", "enhanced_frames", "qa_metrics")]
+    upstream = [
+        require(context, n) for n in ("ingested_media", "detections", "enhanced_frames", "qa_metrics")
+    ]
     given = [Verdict(**v) for u in upstream for v in stage.store.get_json(u.verdicts)]
-    done = conclude(stage, *[u.manifest for u in upstream], verdicts=given)
+    taken, found, made, measured = (u.manifest for u in upstream)
+    done = conclude(stage, taken, found, made, measured, given)
     ingest = stage.manifest(IngestManifest, upstream[0].manifest)
     verdicts = _judged(stage, "forensic_report", Manifests(ingest, report=read_report(done.issued)))
-    return materialized(stage, manifest=done.sha256, verdicts=verdicts, started=started,
-                        extra=issued_extra(done.issued))
+    return materialized(
+        stage, manifest=done.sha256, verdicts=verdicts, started=started, extra=issued_extra(done.issued)
+    )
 
 
 CASE_ASSETS = [ingested_media, detections, enhanced_frames, qa_metrics, forensic_report]

@@ -7,6 +7,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import dagster as dg
 from dagster._core.execution.retries import RetryMode
 from dagster._core.executor.base import Executor
@@ -22,14 +24,16 @@ POOLS = {"io": 2, "cpu": 2, "gpu": 1}
 @dg.executor(
     name="local",
     config_schema={
-        "in_process": dg.Field(bool, default_value=False, description="Run every step in the run's own process."),
+        "in_process": dg.Field(
+            bool, default_value=False, description="Run every step in the run's own process."
+        ),
         "max_concurrent": dg.Field(int, default_value=2, description="Processes at a time."),
     },
     requirements=[],
 )
 def local(init_context: dg.InitExecutorContext) -> Executor:
     """The executor of a single machine."""
-    config = init_context.executor_config
+    config: Any = init_context.executor_config
     if config["in_process"]:
         return InProcessExecutor(retries=RetryMode.ENABLED)
     return MultiprocessExecutor(

@@ -85,7 +85,7 @@ def examine_here(
     Raises:
         CaseBusyError: another run of this case is queued or at work.
     """
-    from playe_assets.definitions import defs
+    from playe_assets.defs.location import defs
 
     busy = instance.get_runs(dg.RunsFilter(tags={TAG_CASE: case_id}, statuses=list(_ALIVE)), limit=1)
     if busy:

@@ -7,6 +7,6 @@ from __future__ import annotations
 
 import dagster._core.execution.api
 import dagster._core.storage.local_compute_log_manager
-import dagster._core.storage.sqlite_storage
+import dagster._core.storage.sqlite_storage  # noqa: F401
 
-import playe_assets.definitions  # noqa: F401
+import playe_assets.defs.location  # noqa: F401

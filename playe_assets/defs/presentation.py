@@ -103,5 +103,7 @@ def issued_extra(issued: Issued) -> dict[str, Any]:
         "report_pdf_sha256": issued.pdf_sha256,
         "findings_sha256": issued.findings_sha256 or "",
         "supersedes": issued.supersedes or "none",
-        "same_findings_as_before": "first report" if issued.same_findings is None else str(issued.same_findings),
+        "same_findings_as_before": "first report"
+        if issued.same_findings is None
+        else str(issued.same_findings),
     }

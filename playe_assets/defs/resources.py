@@ -15,10 +15,12 @@ from playe_assets.examination.settings import Settings, load_settings
 from playe_assets.examination.stage import Stage
 
 
-class Laboratory(dg.ConfigurableResource):  # type: ignore[type-arg]
+class Laboratory(dg.ConfigurableResource):
     """Empty fields take the environment's value, then `laboratory.yaml`'s, then the default."""
 
-    data_root: str = Field(default="", description="Cases, weights, log. Default: models-data in the project.")
+    data_root: str = Field(
+        default="", description="Cases, weights, log. Default: models-data in the project."
+    )
     inbox: str = Field(default="", description="The watched folder. Default: inbox in the data root.")
     audit: str = Field(default="", description="off (no log, no report), basic, full (default).")
     language: str = Field(default="", description="en or ru, where a case does not say.")
@@ -44,7 +46,7 @@ class Laboratory(dg.ConfigurableResource):  # type: ignore[type-arg]
             request_id=tags.get(TAG_REQUEST, context.run_id),
             case_id=case_id,
             operator=operator_of(tags),
-            activity=Activity(asset, case_id, context.run_id, context.op_execution_context.get_step_execution_context().step.key),
+            activity=Activity(asset, case_id, context.run_id, asset),  # one op an asset: the step has its name
             audit=settings.audit,
         )  # fmt: skip
 

@@ -34,7 +34,9 @@ def plain_failures(body: F) -> F:
         except TransientError:
             raise
         except PlayeError as problem:
-            raise dg.Failure(description=str(problem), metadata={"code": problem.code}, allow_retries=False) from problem
+            raise dg.Failure(
+                description=str(problem), metadata={"code": problem.code}, allow_retries=False
+            ) from problem
 
     return wrapped  # type: ignore[return-value]
 
@@ -52,19 +54,18 @@ def materialized(
     kept = stage.store.put_json([v for group in verdicts.values() for v in group])
     seqs = stage.recorder.seqs
     metadata: dict[str, Any] = {
+        **({"table": table(rows)} if rows else {}),
+        **(extra or {}),
+        "examination_id": dg.MetadataValue.text(stage.recorder.examination_id or ""),
         "manifest_sha256": dg.MetadataValue.text(manifest),
         "verdicts_sha256": dg.MetadataValue.text(kept),
-        "examination_id": dg.MetadataValue.text(stage.recorder.examination_id or ""),
         "request_id": dg.MetadataValue.text(stage.recorder.request_id),
         "operator": dg.MetadataValue.text(stage.recorder.operator.id),
         "manifest": dg.MetadataValue.path(str(stage.store.path(manifest))),
         "log_first_seq": dg.MetadataValue.int(seqs[0] if seqs else -1),
         "log_last_seq": dg.MetadataValue.int(seqs[-1] if seqs else -1),
         "duration_s": dg.MetadataValue.float(round(time.monotonic() - started, 3)),
-        **(extra or {}),
     }
-    if rows:
-        metadata["table"] = table(rows)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(manifest),
         metadata=metadata,
@@ -107,7 +108,11 @@ def _check(gate: str, verdicts: Sequence[Verdict], manifest: str) -> dg.AssetChe
     if failed:
         metadata["verdicts"] = table([_verdict_row(v) for v in failed])
     first = failed[0] if failed else None
-    said = f"{first.exhibit or 'case'}: {first.expectation}: {first.observed}, allowed {first.allowed}" if first else None
+    said = (
+        f"{first.exhibit or 'case'}: {first.expectation}: {first.observed}, allowed {first.allowed}"
+        if first
+        else None
+    )
     return dg.AssetCheckResult(
         check_name=gate,
         passed=passed(list(verdicts)),

@@ -1,4 +1,4 @@
-"""Sensors: `evidence_drop` turns a ready folder into a partition and a run; `failed_examination` writes failures down."""
+"""Sensors: `evidence_drop` makes a ready folder a partition and a run; `failed_examination` notes failures."""
 
 import json
 import time
@@ -35,7 +35,9 @@ _WAIT_S = 3.0
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Watches the inbox: a folder that is complete and quiet becomes a case and a run.",
 )
-def evidence_drop(context: dg.SensorEvaluationContext, laboratory: Laboratory) -> dg.SensorResult | dg.SkipReason:
+def evidence_drop(
+    context: dg.SensorEvaluationContext, laboratory: Laboratory
+) -> dg.SensorResult | dg.SkipReason:
     """One look at the inbox."""
     settings = laboratory.settings()
     asked: dict[str, str] = json.loads(context.cursor) if context.cursor else {}
@@ -119,4 +121,4 @@ def failed_examination(context: dg.RunFailureSensorContext, laboratory: Laborato
     try:
         CaseFolder(settings, case_id).add_failure(Failure(run.run_id, step, code, message[:500], utc_now()))
     except PlayeError as problem:
-        context.log.error(str(problem))
+        context.log.warning(str(problem))

@@ -1,4 +1,4 @@
-"""The second stage: what the preset's detectors find in each exhibit; one JSON manifest an exhibit. Changes no pixel."""
+"""The second stage: what the preset's detectors find in each exhibit, as one JSON manifest. Changes no pixel."""
 
 from __future__ import annotations
 
@@ -117,7 +117,9 @@ def _findings(stage: Stage, made: Plan, exhibit: Exhibit) -> ExhibitDetections:
     if watches:
         base = Fraction(facts.time_base) if clip and facts.time_base else Fraction(1)
         first: int | None = None
-        upright = ENHANCERS.get("orient")(None, facts)  # boxes lie in the upright frame, whatever the steps do
+        upright = ENHANCERS.get("orient")(
+            None, facts
+        )  # boxes lie in the upright frame, whatever the steps do
         for frame in _frames(stage, exhibit):
             first = frame.pts if first is None else first
             takers = [w for w in watches if not clip or w.takes((frame.pts - first) * base)]

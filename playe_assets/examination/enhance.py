@@ -102,9 +102,7 @@ def _one(
             params={"preset": made.preset.name, "preset_sha256": made.preset.sha256},
         ) as op:
             done = work(stage, made, exhibit)
-            numbered = [
-                replace(d, number=f"D{before + i + 1:03d}") for i, d in enumerate(done.derivatives)
-            ]
+            numbered = [replace(d, number=f"D{before + i + 1:03d}") for i, d in enumerate(done.derivatives)]
             op.outputs += [d.sha256 for d in numbered]
             op.metrics.update(frames_decoded=done.frames_decoded, frames_out=done.frames_out,
                               frames_corrupt=done.frames_corrupt)  # fmt: skip

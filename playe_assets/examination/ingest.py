@@ -140,9 +140,7 @@ def _take(
         recorder=stage.recorder,
     )
     record = None
-    refused_before = {
-        (r.name_hex, r.reason.code) for old in stage.folder.records(case) for r in old.refused
-    }
+    refused_before = {(r.name_hex, r.reason.code) for old in stage.folder.records(case) for r in old.refused}
     refused: tuple[Refusal, ...] = tuple(
         r for r in found.refused if (r.name_hex, r.reason.code) not in refused_before
     )

@@ -69,7 +69,12 @@ def _row(stage: Stage, made: Plan, exhibits: dict[str, Exhibit], derivative: Der
     inputs = [exhibit.sha256, derivative.sha256, *([reference.sha256] if reference else [])]
     params = {m.cls.name: to_plain(m.params) for m in made.metrics}
     with stage.recorder.operation(
-        "processing.measure", exhibit=exhibit.number, step="measure", inputs=inputs, params=params, ai_class="none"
+        "processing.measure",
+        exhibit=exhibit.number,
+        step="measure",
+        inputs=inputs,
+        params=params,
+        ai_class="none",
     ) as work:
         workers = [m.cls(m.params) for m in made.metrics]
         sums: dict[str, list[float]] = {c.name: [] for m in made.metrics for c in m.cls.columns}
@@ -119,7 +124,9 @@ def _pairs(
         last: Pair | None = None
         for before_frame, after_frame in zip_longest(before_clip, after_clip):
             if before_frame is None or after_frame is None:
-                raise IntegrityError("measure.frame_counts", exhibit=exhibit.number, derivative=derivative.number)
+                raise IntegrityError(
+                    "measure.frame_counts", exhibit=exhibit.number, derivative=derivative.number
+                )
             known = next(truths, None)
             first = before_frame.pts if first is None else first
             at = (before_frame.pts - first) * base
@@ -147,5 +154,3 @@ def _parquet(rows: list[dict[str, Any]], columns: list[str]) -> bytes:
     out = io.BytesIO()
     frame.to_parquet(out, index=False, compression="zstd")
     return out.getvalue()
-
-

@@ -90,9 +90,7 @@ def plan(name: str, settings: Settings) -> Plan:
 def check(preset: Preset) -> Plan:
     """The preset with every plug-in and parameter checked; weights are not looked for."""
     steps = {kind: tuple(_step(use, kind, preset) for use in uses) for kind, uses in preset.steps.items()}
-    detectors = {
-        kind: tuple(_detector(use, kind) for use in uses) for kind, uses in preset.detectors.items()
-    }
+    detectors = {kind: tuple(_detector(use, kind) for use in uses) for kind, uses in preset.detectors.items()}
     metrics = tuple(_metric(use) for use in preset.metrics)
     columns = {column.name for metric in metrics for column in metric.cls.columns}
     for threshold in preset.thresholds:

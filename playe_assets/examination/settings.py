@@ -110,21 +110,28 @@ def load_settings(given: Mapping[str, Any] | None = None) -> Settings:
 
 def _typed(name: str, value: Any) -> Any:
     default = getattr(Settings, name, None)
-    try:
-        if name == "audit" and value not in AUDIT_MODES:
-            raise ValueError(" | ".join(AUDIT_MODES))
-        if name == "language" and value not in LANGUAGES:
-            raise ValueError(" | ".join(LANGUAGES))
-        if isinstance(default, bool):
-            if isinstance(value, bool):
-                return value
-            if str(value).lower() not in ("1", "true", "yes", "on", "0", "false", "no", "off"):
-                raise ValueError("true | false")
-            return str(value).lower() in ("1", "true", "yes", "on")
-        if isinstance(default, int):
-            return int(value)
-        if isinstance(default, float):
-            return float(value)
-    except ValueError as problem:
-        raise CaseFileError("settings.value", name=name, value=repr(value), allowed=str(problem)) from None
+    choices = {"audit": AUDIT_MODES, "language": LANGUAGES}.get(name)
+    if choices is not None and value not in choices:
+        raise _wrong(name, value, " | ".join(choices))
+    if isinstance(default, bool):
+        word = str(value).lower()
+        if word not in _TRUE + _FALSE:
+            raise _wrong(name, value, "true | false")
+        return word in _TRUE
+    if isinstance(default, (int, float)):
+        try:
+            number = type(default)(value)
+        except (TypeError, ValueError):
+            raise _wrong(name, value, "a number") from None
+        if number < 0:
+            raise _wrong(name, value, "0 or more")
+        return number
     return value
+
+
+_TRUE = ("1", "true", "yes", "on")
+_FALSE = ("0", "false", "no", "off")
+
+
+def _wrong(name: str, value: Any, allowed: str) -> CaseFileError:
+    return CaseFileError("settings.value", name=name, value=repr(value), allowed=allowed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from playe_assets.core.canonical import from_plain
 from playe_assets.core.errors import IntegrityError, PlayeError

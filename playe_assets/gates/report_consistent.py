@@ -15,7 +15,9 @@ class ReportConsistent(Gate):
     name: ClassVar[str] = "report_consistent"
     stage: ClassVar[str] = "forensic_report"
     kind: ClassVar[str] = "integrity"
-    description: ClassVar[str] = "The report's findings have the digest that it states, and name every exhibit."
+    description: ClassVar[str] = (
+        "The report's findings have the digest that it states, and name every exhibit."
+    )
 
     def judge(self, evidence: Evidence) -> list[Verdict]:
         """Two verdicts: the digest, and the exhibits."""
@@ -23,7 +25,9 @@ class ReportConsistent(Gate):
         if report is None:
             return [Verdict(self.name, self.kind, False, observed="no report was written")]
         if report.get("kind") == "notice":
-            return [Verdict(self.name, self.kind, True, expectation="a notice was issued instead of a report")]
+            return [
+                Verdict(self.name, self.kind, True, expectation="a notice was issued instead of a report")
+            ]
         computed = digest(report["findings"])
         listed = {item["number"] for item in report["findings"]["exhibits"]}
         known = {e.number for e in evidence.ingest.exhibits}

@@ -28,7 +28,11 @@ class Timing(Gate):
         for entry in evidence.enhanced.entries:
             if entry.exhibit in clips and entry.failure is None:
                 problem = _problem(
-                    evidence, clips[entry.exhibit], entry, ledgers.get(entry.exhibit), masters.get(entry.exhibit)
+                    evidence,
+                    clips[entry.exhibit],
+                    entry,
+                    ledgers.get(entry.exhibit),
+                    masters.get(entry.exhibit),
                 )
                 found.append(
                     Verdict(self.name, self.kind, not problem, entry.exhibit,
@@ -40,7 +44,11 @@ class Timing(Gate):
 
 
 def _problem(
-    evidence: Evidence, exhibit: Exhibit, entry: Enhanced, ledger: Derivative | None, master: Derivative | None
+    evidence: Evidence,
+    exhibit: Exhibit,
+    entry: Enhanced,
+    ledger: Derivative | None,
+    master: Derivative | None,
 ) -> str:
     if ledger is None or master is None:
         return "no ledger or no master"
