@@ -10,6 +10,7 @@ from typing import TypeVar
 from playe_assets.core.canonical import from_plain
 from playe_assets.core.errors import IntegrityError, PlayeError
 from playe_assets.core.values import IngestManifest, Reason
+from playe_assets.custody.environment import code_version
 from playe_assets.custody.record import Recorder
 from playe_assets.examination.cases import CaseFolder
 from playe_assets.examination.plan import Plan, plan
@@ -52,8 +53,11 @@ class Stage:
         """The plan of the examination that `ingest` began.
 
         Raises:
-            IntegrityError: the preset's file has changed since; the case must be examined anew.
+            IntegrityError: the preset or our code has changed since; the case must be examined anew.
         """
+        if ingest.inputs["code_version"] != code_version():
+            raise IntegrityError("code.changed", case=self.case_id, then=ingest.inputs["code_version"],
+                                 now=code_version())  # fmt: skip
         made = plan(ingest.preset.name, self.settings)
         if made.preset.sha256 != ingest.preset.sha256:
             raise IntegrityError("preset.changed", preset=ingest.preset.name, case=self.case_id)
