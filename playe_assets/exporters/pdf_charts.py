@@ -76,7 +76,9 @@ def strip(values: Sequence[tuple[str, float]], low: float | None, high: float | 
         bad = (low is not None and value < low) or (high is not None and value > high)
         drawing.add(_dot(shapes, x, place(value), 2.6 if len(values) <= 60 else 1.5, BAD if bad else ACCENT))
         if len(values) <= 18:
-            drawing.add(_text(shapes, x, place(value) + 4.5, say.number(value, 2), "middle", INK))
+            # Beside the dot where it lies outside: above it the line of the threshold would cross the figure.
+            where = (x + 5, place(value) - 2.5, "start") if bad else (x, place(value) + 4.5, "middle")
+            drawing.add(_text(shapes, where[0], where[1], say.number(value, 2), where[2], INK))
         if i % every == 0:
             drawing.add(_text(shapes, x, 6, name, "middle"))
     return drawing

@@ -98,11 +98,11 @@ def _facts(report: Mapping[str, Any], say: Say) -> Any:
     title = preset["title"].get(say.language) or preset["name"]
     rows: list[tuple[str, Any]] = [
         (say("report_id"), report["report_id"]),
-        (say("lab"), f"{lab['name']}, {lab['address']}"),
+        (say("lab"), ", ".join(x for x in (lab["name"], lab["address"]) if x) or "—"),
         (say("accreditation"), lab["accreditation"] or say("accreditation.none")),
         (say("case"), f"{case['id']} · {case['title']}"),
-        (say("customer"), case["customer"]),
-        (say("request"), case["request"]),
+        (say("customer"), case["customer"] or "—"),
+        (say("request"), case["request"] or "—"),
         (say("operator"), say("operator.value", **{k: admin["operator"][k] for k in ("id", "role", "auth")})),
         (
             say("dates"),

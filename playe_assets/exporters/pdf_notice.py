@@ -35,7 +35,10 @@ def notice_page(notice: Mapping[str, Any], say: Say) -> Sequence[Any]:
         box([para(say("notice.lead"), "strong"), para(say("notice.why"), "body")], "bad"),
         pairs(
             [
-                (say("lab"), para(f"{lab['name']}, {lab['address']}", "cell", limit=160)),
+                (
+                    say("lab"),
+                    para(", ".join(x for x in (lab["name"], lab["address"]) if x) or "—", "cell", limit=160),
+                ),
                 (say("case"), para(f"{case['id']} · {case['title']}", "cell", limit=160)),
                 (say("operator"), para(f"{worker['id']} ({worker['role']})", "cell", limit=120)),
                 (say("examination_id"), sha(notice["examination_id"])),

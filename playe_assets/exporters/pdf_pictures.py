@@ -17,8 +17,11 @@ _ROLES = (("before", "after"), ("difference", "contributors"))
 _GAP = 12.0
 _WHOLE_UP_TO, _REDUCED_SIDE = 80, 480
 """Pictures that the PDF holds whole; a longer case shows them at 480 px (142 dpi), or it would be 0.5 GB."""
-_TALLEST = {"before": 215.0, "after": 215.0, "difference": 140.0, "contributors": 140.0}
-"""pt; so that the four pictures of an exhibit share a page with its title."""
+_TALLEST = {"before": 185.0, "after": 185.0, "difference": 105.0, "contributors": 105.0}
+"""pt; so that two exhibits with four pictures each share a page."""
+_TALLEST_UPRIGHT = 250.0
+_UPRIGHT = 1.15
+"""From this ratio of height to width on, all pictures of an exhibit stand in one row."""
 
 
 def pictures_section(report: Mapping[str, Any], pictures: Mapping[str, bytes], say: Say) -> Sequence[Any]:
@@ -75,10 +78,8 @@ def _exhibit(e: Mapping[str, Any], view: View, pictures: Mapping[str, bytes], sa
     withheld = [view.withheld[d["number"]] for d in view.derivatives[number] if d["number"] in view.withheld]
     if failure or withheld:
         story.append(_notice(failure, withheld, say))
-    for left, right in _ROLES:
-        pair = [items[r] for r in (left, right) if r in items]
-        if pair:
-            story.append(_side_by_side(pair, pictures, say))
+    for row in _rows(items):
+        story.append(_side_by_side(row, pictures, say))
     if not story:
         story.append(para(say("pictures.none"), "muted"))
     return [KeepTogether([title, *story])]
@@ -107,24 +108,29 @@ def _notice(failure: Mapping[str, Any] | None, withheld: Sequence[Mapping[str, A
     return box(lines, "bad")
 
 
-def _side_by_side(pair: Sequence[Mapping[str, Any]], pictures: Mapping[str, bytes], say: Say) -> Any:
+def _rows(items: Mapping[str, Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
+    """Before beside after, difference beside contributors; upright pictures all in one row."""
+    rows = [[items[r] for r in pair if r in items] for pair in _ROLES]
+    if all(p["height"] >= _UPRIGHT * p["width"] for p in items.values()):
+        rows = [[p for row in rows for p in row]]
+    return [row for row in rows if row]
+
+
+def _side_by_side(row: Sequence[Mapping[str, Any]], pictures: Mapping[str, bytes], say: Say) -> Any:
     from reportlab.lib.colors import HexColor
     from reportlab.platypus import Table
 
-    cell = (WIDTH - _GAP) / 2
-    columns = [
-        [_image(p, pictures, cell, say), [para(_caption(p, say), "muted"), *_scale(p, cell)]] for p in pair
-    ]
-    rows = [list(row) for row in zip(*columns, strict=True)]
-    if len(columns) == 1:  # one picture: its caption beside it, not below
-        rows = [[columns[0][0], columns[0][1]]]
-    made = Table(rows, colWidths=[cell + _GAP / 2] * 2)
+    columns = max(2, len(row))
+    cell = (WIDTH - _GAP * (columns - 1)) / columns
+    images = [_image(p, pictures, cell, say) for p in row]
+    captions = [[para(_caption(p, say), "muted"), *_scale(p, cell)] for p in row]
+    lines = [images, captions] if len(row) > 1 else [[images[0], captions[0]]]  # alone: its caption beside it
+    made = Table(lines, colWidths=[cell + _GAP] * (columns - 1) + [cell])
     made.setStyle(
         [
             ("LEFTPADDING", (0, 0), (-1, -1), 0),
-            ("RIGHTPADDING", (0, 0), (0, -1), _GAP / 2),
-            ("LEFTPADDING", (1, 0), (1, -1), _GAP / 2),
-            ("RIGHTPADDING", (1, 0), (1, -1), 0),
+            ("RIGHTPADDING", (0, 0), (-2, -1), _GAP),
+            ("RIGHTPADDING", (-1, 0), (-1, -1), 0),
             ("VALIGN", (0, 0), (-1, -1), "TOP"),
             ("TOPPADDING", (0, 0), (-1, -1), 3),
             ("BOTTOMPADDING", (0, 0), (-1, 0), 1),
@@ -140,10 +146,11 @@ def _image(picture: Mapping[str, Any], pictures: Mapping[str, bytes], cell: floa
 
     data = pictures.get(picture["sha256"])
     if data is None:
-        return markup(
-            f'<font color="{BAD}">{shown(say("picture.absent", sha=picture["sha256"][:16]))}</font>', "cell"
-        )
-    factor = min(cell / picture["width"], _TALLEST[picture["role"]] / picture["height"])
+        absent = shown(say("picture.absent", sha=picture["sha256"][:16]))
+        return markup(f'<font color="{BAD}">{absent}</font>', "cell")
+    upright = picture["height"] >= _UPRIGHT * picture["width"]
+    tallest = _TALLEST_UPRIGHT if upright else _TALLEST[picture["role"]]
+    factor = min(cell / picture["width"], tallest / picture["height"])
     made = Image(io.BytesIO(data), picture["width"] * factor, picture["height"] * factor)
     made.hAlign = "LEFT"
     return made

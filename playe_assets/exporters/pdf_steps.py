@@ -110,15 +110,17 @@ def _detectors(view: View, say: Say) -> list[Any]:
     rows: list[list[Any]] = [[say("col.detector"), say("does"), say("params")]]
     for m in seen.values():
         name, params = str(m.get("name", "?")), m.get("params") or {}
-        rest = {k: v for k, v in m.items() if k not in ("name", "version", "params") and v}
+        rest = {k: v for k, v in m.items() if k not in ("name", "version", "params", "reference") and v}
         rows.append(
             [
                 f"{name} {m.get('version', '')}",
-                say.other(f"detector.{name}", name, **params),
+                "\n".join(
+                    (say.other(f"detector.{name}", name, **params), str(m.get("reference") or ""))
+                ).strip(),
                 markup(parameters({**params, **rest}, say), "cell"),
             ]
         )
-    return [*heading(say("detectors"), 2), para(say("detectors.lead"), "body"), table(rows, [16, 44, 40])]
+    return [*heading(say("detectors"), 2), para(say("detectors.lead"), "body"), table(rows, [14, 38, 48])]
 
 
 def _records(view: View) -> dict[tuple[str, str], Mapping[str, Any]]:
@@ -147,10 +149,12 @@ def _applied(
             say("col.took"),
         ]
     ]
+    used: list[Mapping[str, Any]] = []
     for step in entry["steps"]:
         record = records.get((number, step["use"])) or records.get(
             (number, f"{step['number']} {step['use']}")
         )
+        used += [record] if record else []
         measured = "; ".join(
             f"{shown(say.word('measured', k))} {shown(say.number(v))}"
             for k, v in sorted(step["measured"].items())
@@ -168,7 +172,7 @@ def _applied(
             ]
         )
     story.append(table(rows, [6, 20, 31, 13, 20, 10]))
-    story += _where([r for (e, _), r in records.items() if e == number], say)
+    story += _where(used, say)
     story += [para(f"{say('deviation')}: {say.reason(d)}", "small") for d in entry["deviations"]]
     story += [para(f"{say('missing')}: {say.reason(d)}", "small") for d in entry["missing"]]
     return [*story, *_derivatives(number, view, say), *_found(exhibit, view, say)]
@@ -214,7 +218,7 @@ def _derivatives(number: str, view: View, say: Say) -> list[Any]:
     names.update({d["sha256"]: d["number"] for d in view.derivatives[number]})
     for d in made:
         size = f"{d['width']} × {d['height']}, " if d["width"] else ""
-        frames = say("frames_short", n=d["frame_count"]) + ", " if d["frame_count"] else ""
+        frames = say("frames_short", n=d["frame_count"]) + ", " if (d["frame_count"] or 1) > 1 else ""
         sources = [names.get(s, s[:16]) for s in d["was_derived_from"]]
         rows.append(
             [

@@ -159,6 +159,8 @@ def headed(value: str, name: str) -> list[Any]:
 def sha(value: str | None) -> Any:
     """A digest in two lines of 32 monospaced digits, the same everywhere, so that eyes can compare."""
     text = value or "—"
+    if len(text) <= 44:
+        return markup(escape(text), "mono")
     return markup("<br/>".join(escape(text[i : i + 32]) for i in range(0, len(text), 32)), "mono")
 
 

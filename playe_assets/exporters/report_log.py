@@ -20,16 +20,18 @@ def step_name(line: Mapping[str, Any]) -> str | None:
     return word if kind == "processing" and word and word not in ("start", "end", "step") else None
 
 
-def step_records(log: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """One record an operation of the kind `processing.*`, in the log's order; a later line wins a field.
+def step_records(log: Iterable[Mapping[str, Any]], examination_id: str) -> list[dict[str, Any]]:
+    """One record for each operation `processing.*` of this examination, in the log's order.
 
-    Each has `step`, `seqs` (its lines), and the fields of "The record" that say when, who, where and on
+    A later line wins a field. Each has `step`, `seqs` (its lines), and the fields of "The record" that say when, who, where and on
     what; a field that no line states is null.
     """
     records: dict[str, dict[str, Any]] = {}
     for line in log:
         if not str(line.get("event") or "").startswith("processing."):
             continue
+        if line.get("examination_id") not in (None, examination_id):
+            continue  # another examination of the case; its lines stand in the extract only
         key = str(line.get("op_id") or f"seq {line.get('seq')}")
         record = records.setdefault(key, {"step": None, "seqs": [], **dict.fromkeys(_KEYS)})
         record["seqs"].append(line.get("seq"))

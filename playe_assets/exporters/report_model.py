@@ -69,7 +69,7 @@ def build_report(parts: ReportParts) -> dict[str, Any]:
                 "facts": "#/findings/steps",
                 "detections": "#/findings/detections",
                 "derivatives": "#/findings/derivatives",
-                "records": step_records(parts.log),
+                "records": step_records(parts.log, parts.ingest.examination_id),
                 "environment": to_plain(parts.environment),
             },
             "attempts": {

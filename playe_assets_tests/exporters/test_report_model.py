@@ -208,6 +208,14 @@ def test_start_and_end_of_an_operation_become_one_record() -> None:
     )
 
 
+def test_operations_of_an_earlier_examination_stand_in_the_extract_only() -> None:
+    parts = parts_of()
+    line = {**parts.log[3], "examination_id": sha("earlier"), "op_id": "old", "seq": 17}
+    report = build_report(dataclasses.replace(parts, log=(line, *parts.log)))
+    assert all(17 not in r["seqs"] for r in report["sections"]["steps"]["records"])
+    assert report["sections"]["custody"]["extract"][0]["seq"] == 17
+
+
 def test_frames_that_were_promised_but_not_decoded_are_counted() -> None:
     frames = {f["exhibit"]: f for f in build_report(parts_of())["sections"]["pictures"]["frames"]}
     assert frames["E002"]["not_decoded"] == 2
