@@ -44,3 +44,9 @@ def text(key: str, language: str = "en", **facts: Any) -> str:
         return sentence.format(**facts)
     except (KeyError, IndexError, ValueError):
         return f"{sentence} {facts}"
+
+
+def reason_text(code: str, language: str = "en", **facts: Any) -> str:
+    """The sentence of a reason that a manifest carries: its own, or that of the error of the same code."""
+    key = f"reason.{code}"
+    return text(key if key in catalogue() else f"error.{code}", language, **facts)

@@ -25,17 +25,25 @@ _PREVIEW_BYTES = 100_000
 
 
 def plain_failures(body: F) -> F:
-    """Our permanent errors become failures without retries; transient ones go up and are retried."""
+    """Errors become failures without retries, in one sentence; transient ones and the system's go up, to be retried.
+
+    A defect of ours would only fail again, hours later, as "Exceeded max_retries".
+    """
 
     @functools.wraps(body)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         try:
             return body(*args, **kwargs)
-        except TransientError:
+        except (TransientError, OSError, dg.Failure):
             raise
         except PlayeError as problem:
             raise dg.Failure(
                 description=str(problem), metadata={"code": problem.code}, allow_retries=False
+            ) from problem
+        except Exception as problem:
+            said = f"{type(problem).__name__}: {problem}"
+            raise dg.Failure(
+                description=said, metadata={"code": "unexpected"}, allow_retries=False
             ) from problem
 
     return wrapped  # type: ignore[return-value]

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from playe_assets.core.canonical import to_plain
-from playe_assets.core.texts import text
+from playe_assets.core.texts import reason_text
 from playe_assets.examination.cases import CaseFolder, list_cases
 from playe_assets.examination.settings import Settings
 
@@ -44,13 +44,13 @@ def details(settings: Settings, case_id: str, language: str = "en") -> dict[str,
     exhibits = []
     for record in folder.records(case):
         for e in record.exhibits:
-            why = text(f"reason.{e.reason.code}", language, **dict(e.reason.facts)) if e.reason else ""
+            why = reason_text(e.reason.code, language, **dict(e.reason.facts)) if e.reason else ""
             exhibits.append(
                 {"number": e.number, "name": e.name_shown, "status": e.status.value, "sha256": e.sha256,
                  "media": e.media.value if e.media else "", "size": e.size, "why": why}
             )  # fmt: skip
         for r in record.refused:
-            why = text(f"reason.{r.reason.code}", language, **dict(r.reason.facts))
+            why = reason_text(r.reason.code, language, **dict(r.reason.facts))
             exhibits.append({"number": "-", "name": r.name_shown, "status": "refused", "sha256": "",
                              "media": "", "size": 0, "why": why})  # fmt: skip
     return {**plain, "exhibits": exhibits, "reports": _reports(settings, case_id)}
@@ -72,7 +72,7 @@ def _reports(settings: Settings, case_id: str) -> list[dict[str, Any]]:
                 "json": str(path),
                 "pdf": str(path.with_name("report.pdf")),
                 "findings_sha256": data["findings_sha256"],
-                "issued_utc": data["sections"]["administration"].get("issued_utc", ""),
+                "issued_utc": data["sections"]["administration"]["dates"]["issued"],
             }
         )
     return sorted(found, key=lambda r: int(r["report_id"].rpartition("-R")[2]))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from playe_assets.core.texts import catalogue, text
+from playe_assets.core.texts import catalogue, reason_text, text
 
 
 class Say:
@@ -54,6 +54,8 @@ class Say:
         """A reason's sentence; empty for none."""
         if reason is None:
             return ""
+        if family == "reason":
+            return reason_text(reason["code"], self.language, **reason["facts"])
         return text(f"{family}.{reason['code']}", self.language, **reason["facts"])
 
     def number(self, value: object, digits: int = 3) -> str:

@@ -1,0 +1,1 @@
+"""Tests of `playe_assets/defs/`."""
