@@ -62,8 +62,8 @@ def submit(
             TAG_DELIVERY: str(folder.absolute()), TAG_IN_PLACE: "true"}  # fmt: skip
     if submission.preset:
         tags[TAG_PRESET] = submission.preset
-    with open_instance() as instance, stages(STAGES, said, machine) as moved:
-        outcome = examine_here(instance, submission.case_id, tags, moved)
+    with open_instance() as instance, stages(STAGES, said, machine) as watch:
+        outcome = examine_here(instance, submission.case_id, tags, watch.stage, watch.progress)
     report(ctx, settings, submission.case_id, outcome, request_id, machine)
 
 

@@ -52,8 +52,8 @@ def demo(ctx: click.Context, report_language: str | None) -> None:
         dropped = _drop(source, settings.inbox, CASE_ID)
         request = f"drop-{look(dropped, settings, time.time()).fingerprint[:16]}"
         click.echo(said("demo_dropped", folder=dropped))
-        with stages(STAGES, said, False) as moved:
-            outcome = follow(instance, request, moved, _PATIENCE_S)
+        with stages(STAGES, said, False) as watch:
+            outcome = follow(instance, request, watch.stage, _PATIENCE_S)
         if outcome is None:
             click.echo(said("demo_no_run", logs=logs), err=True)
             sys.exit(1)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import IO, Any
 
 import click
 
 from playe_assets.core.texts import text
 
-Said = Callable[..., None]
+Said = Callable[..., str]
 
 
-def sayer(ctx: click.Context) -> Callable[..., str]:
+def sayer(ctx: click.Context) -> Said:
     """The catalogue in the language that the user chose."""
     language = (ctx.obj or {}).get("language", "en")
 
@@ -29,45 +31,79 @@ def as_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True))
 
 
+class Watch:
+    """What a command is told while a run works; this one prints nothing."""
+
+    def stage(self, stage: str, state: str) -> None:
+        """`start`, `done` or `failed`."""
+
+    def progress(self, stage: str, what: str, done: int, total: int) -> None:
+        """How far a stage is."""
+
+
+class _Lines(Watch):
+    """A plain line a finished stage, where the output is no terminal."""
+
+    def __init__(self, said: Said, screen: IO[str]) -> None:
+        self.said, self.screen = said, screen
+
+    def stage(self, stage: str, state: str) -> None:
+        if state != "start":
+            print(
+                self.said(f"stage_{state}", stage=self.said(f"stage.{stage}")), file=self.screen, flush=True
+            )
+
+
+class _Bars(Watch):
+    """A bar a stage on a terminal."""
+
+    def __init__(self, bars: Any, said: Said, names: tuple[str, ...]) -> None:
+        self.bars, self.said = bars, said
+        self.tasks = {n: bars.add_task(said(f"stage.{n}"), total=None, start=False, what="") for n in names}
+
+    def stage(self, stage: str, state: str) -> None:
+        if stage not in self.tasks:
+            return
+        if state == "start":
+            self.bars.start_task(self.tasks[stage])
+        else:
+            self.bars.update(self.tasks[stage], total=1, completed=1 if state == "done" else 0, what="")
+            self.bars.stop_task(self.tasks[stage])
+
+    def progress(self, stage: str, what: str, done: int, total: int) -> None:
+        if stage in self.tasks and total:
+            self.bars.update(self.tasks[stage], total=total, completed=done, what=what)
+
+
 @contextmanager
-def stages(
-    names: tuple[str, ...], said: Callable[..., str], quiet: bool
-) -> Iterator[Callable[[str, str], None]]:
-    """A line with a spinner a stage on a terminal, a plain line where the output is none; nothing if `quiet`."""
+def stages(names: tuple[str, ...], said: Said, quiet: bool) -> Iterator[Watch]:
+    """Progress of a run: bars on a terminal, plain lines elsewhere, nothing if `quiet`."""
     if quiet:
-        yield lambda _stage, _state: None
+        yield Watch()
         return
     from rich.console import Console
+
+    # Dagster turns the descriptors 1 and 2 into the run's compute log while a step works: keep one of our own.
+    with os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding="utf-8") as screen:
+        console = Console(file=screen)
+        if not console.is_terminal:
+            yield _Lines(said, screen)
+            return
+        with _bars(console) as bars:
+            yield _Bars(bars, said, names)
+
+
+def _bars(console: Any) -> Any:
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    console = Console(stderr=True)
-    if not console.is_terminal:
-
-        def plain(stage: str, state: str) -> None:
-            if state != "start":
-                click.echo(said(f"stage_{state}", stage=said(f"stage.{stage}")), err=True)
-
-        yield plain
-        return
-    with Progress(
+    columns = (
         SpinnerColumn(finished_text="[green]✓"),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
+        TextColumn("{task.description:<14}"),
+        BarColumn(bar_width=28),
         TimeElapsedColumn(),
-        console=console,
-    ) as progress:
-        tasks = {n: progress.add_task(said(f"stage.{n}"), total=1, start=False) for n in names}
-
-        def moved(stage: str, state: str) -> None:
-            if stage not in tasks:
-                return
-            if state == "start":
-                progress.start_task(tasks[stage])
-            else:
-                progress.update(tasks[stage], completed=1 if state == "done" else 0)
-                progress.stop_task(tasks[stage])
-
-        yield moved
+        TextColumn("[dim]{task.fields[what]}"),
+    )
+    return Progress(*columns, console=console)
 
 
 def table(rows: list[list[str]], head: list[str]) -> None:

@@ -17,6 +17,7 @@ from dagster._core.execution.api import execute_run_iterator
 from playe_assets.core.errors import CaseBusyError
 from playe_assets.defs.executors import POOLS
 from playe_assets.defs.partitions import CASES, TAG_CASE
+from playe_assets.defs.resources import WATCHERS
 from playe_assets.examination.settings import PROJECT_ROOT
 
 STAGES = ("ingested_media", "detections", "enhanced_frames", "qa_metrics", "forensic_report")
@@ -79,8 +80,11 @@ def examine_here(
     case_id: str,
     tags: Mapping[str, str],
     on_stage: Callable[[str, str], None],
+    on_progress: Callable[[str, str, int, int], None],
 ) -> Outcome:
-    """Run the whole job for `case_id` in this process; `on_stage(stage, "start" | "done" | "failed")`.
+    """Run the whole job for `case_id` in this process.
+
+    `on_stage(stage, "start" | "done" | "failed")`; `on_progress(stage, what, done, total)` while it works.
 
     Raises:
         CaseBusyError: another run of this case is queued or at work.
@@ -102,16 +106,20 @@ def examine_here(
     )
     outcome = Outcome(run.run_id)
     started: dict[str, float] = {}
-    for event in execute_run_iterator(InMemoryJob(job), run, instance):
-        stage = event.step_key or ""
-        if event.is_step_start:
-            started[stage] = time.monotonic()
-            on_stage(stage, "start")
-        elif event.is_step_success or event.is_step_failure:
-            outcome.seconds[stage] = round(time.monotonic() - started.get(stage, time.monotonic()), 3)
-            on_stage(stage, "done" if event.is_step_success else "failed")
-        if event.is_step_failure and not outcome.error:
-            outcome.failed_stage, outcome.error = stage, _said(event)
+    WATCHERS.append(on_progress)
+    try:
+        for event in execute_run_iterator(InMemoryJob(job), run, instance):
+            stage = event.step_key or ""
+            if event.is_step_start:
+                started[stage] = time.monotonic()
+                on_stage(stage, "start")
+            elif event.is_step_success or event.is_step_failure:
+                outcome.seconds[stage] = round(time.monotonic() - started.get(stage, time.monotonic()), 3)
+                on_stage(stage, "done" if event.is_step_success else "failed")
+            if event.is_step_failure and not outcome.error:
+                outcome.failed_stage, outcome.error = stage, _said(event)
+    finally:
+        WATCHERS.remove(on_progress)
     finished = instance.get_run_by_id(run.run_id)
     outcome.success = finished is not None and finished.status == dg.DagsterRunStatus.SUCCESS
     return outcome
@@ -176,4 +184,7 @@ def _said(event: Any) -> str:
     data = event.step_failure_data
     if data.user_failure_data and data.user_failure_data.description:
         return str(data.user_failure_data.description)
-    return str(data.error.message).strip() if data.error else str(event.message)
+    error = data.error
+    while error is not None and error.cause is not None:  # "Exceeded max_retries" says nothing of the cause
+        error = error.cause
+    return str(error.message).strip() if error else str(event.message)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 import dagster as dg
@@ -13,6 +15,10 @@ from playe_assets.defs.partitions import TAG_OPERATOR, TAG_OPERATOR_AUTH, TAG_RE
 from playe_assets.examination.cases import CaseFolder
 from playe_assets.examination.settings import Settings, load_settings
 from playe_assets.examination.stage import Stage
+
+WATCHERS: list[Callable[[str, str, int, int], None]] = []
+"""Called with (asset, what, done, total): the CLI's progress bars, where the run is in its own process."""
+_LOG_EVERY_S = 5.0
 
 
 class Laboratory(dg.ConfigurableResource):
@@ -43,15 +49,22 @@ class Laboratory(dg.ConfigurableResource):
         asset = context.asset_key.to_user_string()
         recorder = Recorder(
             CustodyLog(settings.log_path),
-            request_id=tags.get(TAG_REQUEST, context.run_id),
+            request_id=tags.get(TAG_REQUEST, context.run.run_id),
             case_id=case_id,
             operator=operator_of(tags),
-            activity=Activity(asset, case_id, context.run_id, asset),  # one op an asset: the step has its name
+            activity=Activity(asset, case_id, context.run.run_id, asset),  # one op an asset: the step has its name
             audit=settings.audit,
         )  # fmt: skip
 
+        said = [0.0]
+
         def progress(what: str, done: int, total: int) -> None:
-            context.log.info(f"{asset}: {done}/{total} {what}".rstrip())
+            for watcher in WATCHERS:
+                watcher(asset, what, done, total)
+            # A line every few seconds: the run's log is a database, and a long clip has many frames.
+            if done >= total or time.monotonic() - said[0] >= _LOG_EVERY_S:
+                said[0] = time.monotonic()
+                context.log.info(f"{done}/{total} {what}".rstrip())
 
         return Stage(settings, folder, recorder, progress)
 
