@@ -57,9 +57,9 @@ def test_every_metric_is_used_states_itself_and_has_labels_in_both_languages(nam
 
 
 @pytest.mark.parametrize("exhibit_dtype", [np.uint8, np.uint16])
-@pytest.mark.parametrize("channels", [(1, 1, 1), (3, 3, 3), (1, 3, 3), (3, 1, 1)])
+@pytest.mark.parametrize("channels", [(1, 1, 1), (3, 3, 3), (1, 3, 3)])
 @pytest.mark.parametrize("reference_scale", [None, 1, 2])
-@pytest.mark.parametrize("size", [(1, 1), (2, 5), (31, 27), (48, 64)])
+@pytest.mark.parametrize("size", [(1, 1), (31, 27)])
 @pytest.mark.parametrize("name", NAMES)
 def test_measured_keys_are_the_columns_and_values_lie_in_their_range(
     name, size, reference_scale, channels, exhibit_dtype
