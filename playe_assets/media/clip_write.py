@@ -15,7 +15,6 @@ import numpy as np
 
 from playe_assets.core.errors import IntegrityError, PresetError
 from playe_assets.media.colour_names import PRIMARIES, TRANSFERS
-from playe_assets.media.ledger import LedgerRow
 from playe_assets.media.pixel_digest import PixelDigest
 from playe_assets.media.write_report import WriteReport
 
@@ -80,8 +79,7 @@ class _Writer:
         picture = self._picture(pixels)
         written = self._clock(pts)
         picture.pts, picture.time_base = written, self.report.written_time_base
-        flags = ("corrupt",) if corrupt else ()
-        self.report.rows.append(LedgerRow(len(self.report.rows), pts, False, flags, written))
+        self.report.rows.append(pts, written, corrupt)
         self._target.mux(self._stream.encode(picture))
 
     def _open(self, pixels: Pixels, pts: int) -> None:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+from array import array
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import overload
 
 from playe_assets.core.errors import IntegrityError
 
@@ -31,6 +33,33 @@ class LedgerRow:
     decoding time stands in), `untimed` (no time at all), `hidden` (the edit list does not show it)."""
     written_pts: int | None = None
     """Of a derivative: ticks of its own container's clock, null in a source's ledger."""
+
+
+class WrittenRows(Sequence[LedgerRow]):
+    """The rows of a derivative while it is written: 17 bytes a frame, so a long clip needs no more memory."""
+
+    def __init__(self) -> None:
+        self._pts, self._written, self._corrupt = array("q"), array("q"), bytearray()
+
+    def append(self, pts: int, written_pts: int, corrupt: bool) -> None:
+        """Adds the next frame."""
+        self._pts.append(pts)
+        self._written.append(written_pts)
+        self._corrupt.append(corrupt)
+
+    def __len__(self) -> int:
+        return len(self._pts)
+
+    @overload
+    def __getitem__(self, index: int) -> LedgerRow: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[LedgerRow]: ...
+    def __getitem__(self, index: int | slice) -> LedgerRow | Sequence[LedgerRow]:
+        numbers = range(len(self))[index]
+        if isinstance(numbers, range):
+            return [self[n] for n in numbers]
+        flags = ("corrupt",) if self._corrupt[numbers] else ()
+        return LedgerRow(numbers, self._pts[numbers], False, flags, self._written[numbers])
 
 
 def write_ledger(rows: Iterable[LedgerRow], time_base: Fraction) -> bytes:

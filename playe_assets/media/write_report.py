@@ -7,14 +7,14 @@ from fractions import Fraction
 from typing import Any
 
 from playe_assets.core.values import Reason
-from playe_assets.media.ledger import LedgerRow, write_ledger
+from playe_assets.media.ledger import WrittenRows, write_ledger
 
 
 @dataclass
 class WriteReport:
     """What was written; complete after the writer was closed."""
 
-    rows: list[LedgerRow] = field(default_factory=list)
+    rows: WrittenRows = field(default_factory=WrittenRows)
     """One a frame: source PTS, and `written_pts` in ticks of `written_time_base`."""
     written_time_base: Fraction = Fraction(1, 1000)
     pixel_sha256: str = ""
