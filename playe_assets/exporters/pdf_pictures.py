@@ -26,8 +26,11 @@ _UPRIGHT = 1.15
 
 def pictures_section(report: Mapping[str, Any], pictures: Mapping[str, bytes], say: Say) -> Sequence[Any]:
     """Section 7: each exhibit beside its derivative, the difference, the map of fused frames."""
+    from reportlab.platypus import CondPageBreak
+
     view = View(report)
-    story: list[Any] = [*heading(say("s7")), para(say("s7.lead"), "body")]
+    room = 400 if view.examined() else 0  # for the first exhibit's pictures below the section's title
+    story: list[Any] = [CondPageBreak(room), *heading(say("s7")), para(say("s7.lead"), "body")]
     named = {p["sha256"] for items in view.pictures.values() for p in items}
     count, shown_as = len(named), pictures
     if count > _WHOLE_UP_TO:

@@ -23,8 +23,8 @@ def step_name(line: Mapping[str, Any]) -> str | None:
 def step_records(log: Iterable[Mapping[str, Any]], examination_id: str) -> list[dict[str, Any]]:
     """One record for each operation `processing.*` of this examination, in the log's order.
 
-    A later line wins a field. Each has `step`, `seqs` (its lines), and the fields of "The record" that say when, who, where and on
-    what; a field that no line states is null.
+    Each has `step`, `seqs` (its lines), and the fields of "The record" that say when, who, where and on
+    what; a later line wins a field, and a field that no line states is null.
     """
     records: dict[str, dict[str, Any]] = {}
     for line in log:
