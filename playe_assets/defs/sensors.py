@@ -51,7 +51,8 @@ def evidence_drop(
     kept: dict[str, str] = {}
     for item in dropped:
         name = item.folder.name
-        key = f"{item.case.case_id}:{item.fingerprint}" if item.case else item.fingerprint
+        # Without the arrival Dagster would take the same folder, dropped a second time, for a run it has had.
+        key = f"{item.case.case_id if item.case else ''}:{item.fingerprint}:{item.arrived_ns}"
         if asked.get(name) == key:
             kept[name] = key  # its run is queued or at work; intake moves the folder out
         elif item.state == "rejected":

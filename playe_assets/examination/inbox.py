@@ -30,6 +30,8 @@ class Dropped:
     """`ready`, `growing` or `rejected`."""
     fingerprint: str
     """sha256 over names, sizes and mtimes."""
+    arrived_ns: int
+    """ctime of the folder itself: being put here sets it, so the same folder dropped again is a new delivery."""
     case: CaseFile | None = None
     files: int = 0
     total_bytes: int = 0
@@ -54,7 +56,8 @@ def scan(settings: Settings, now: float | None = None) -> list[Dropped]:
 def look(folder: Path, settings: Settings, now: float) -> Dropped:
     """One folder: its fingerprint, and whether it may be taken."""
     # Quiet is judged by ctime, which `cp -p` cannot set back; the fingerprint by mtime, which a move keeps.
-    entries, newest = [], folder.stat().st_ctime
+    arrived = folder.stat()
+    entries, newest = [], arrived.st_ctime
     for name, facts in _walk(folder):
         newest = max(newest, facts.st_ctime)
         if not stat.S_ISDIR(facts.st_mode):
@@ -68,7 +71,7 @@ def look(folder: Path, settings: Settings, now: float) -> Dropped:
     quiet = now - newest
 
     def answer(state: str, case: CaseFile | None = None, reason: str = "", wait_s: float = 0.0) -> Dropped:
-        return Dropped(folder, state, fingerprint, case, len(evidence), total, reason, wait_s)
+        return Dropped(folder, state, fingerprint, arrived.st_ctime_ns, case, len(evidence), total, reason, wait_s)
 
     if quiet < settings.quiet_s:
         # Anything may still change, a half-written case.yaml too: judge nothing yet.
