@@ -5,12 +5,10 @@ from __future__ import annotations
 import dagster as dg
 
 from playe_assets.defs.executors import local
-from playe_assets.defs.partitions import CASES
 
 examine_case = dg.define_asset_job(
     "examine_case",
     selection=dg.AssetSelection.groups("case"),
-    partitions_def=CASES,
     executor_def=local,
     description="Examine one case: intake, detection, enhancement, metrics, report.",
     # A killed run must not resume inside an asset with parts missing (shared findings on mapped ops).
