@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
+import socket as socketlib
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +18,12 @@ from types import FrameType
 import click
 
 from playe_assets.cli.screen import sayer
+from playe_assets.core.errors import CommandError
+
+_START_S = 120.0
+"""Patience with the code server: it imports Dagster, which takes a second or two, more on a busy machine."""
+_LONGEST_SOCKET = 100
+"""A Unix socket's path has at most 107 bytes; gRPC adds a few of its own."""
 
 
 @click.command()
@@ -49,23 +58,54 @@ def up(ctx: click.Context, host: str, port: int) -> None:
 def code_server(logs: Path) -> Iterator[list[str]]:
     """One gRPC server of the definitions for web and daemon; gives the workspace arguments of both.
 
-    It listens on a Unix socket below the Dagster home: no port to collide, nobody else can reach it.
+    It listens on a Unix socket that only this user can reach: no port to collide. Socket and location keep
+    their names over restarts, because Dagster keeps a sensor's cursor under them.
     """
-    import tempfile
+    socket = _socket(logs.parent)
+    workspace = logs.parent / "workspace.yaml"
+    workspace.write_text(
+        "# Written by `playe up`: one code server for webserver and daemon.\n"
+        f"load_from:\n  - grpc_server: {{socket: '{socket}', host: localhost, location_name: playe}}\n",
+        encoding="utf-8",
+    )
+    command = [_tool("dagster"), "api", "grpc", "--module-name", "playe_assets.definitions"]
+    command += ["--socket", str(socket), "--location-name", "playe", "--use-python-environment-entry-point"]
+    with child(command, logs / "dagster-code.log") as server:
+        deadline = time.monotonic() + _START_S
+        while not socket.exists():
+            if server.poll() is not None or time.monotonic() > deadline:
+                raise CommandError("serve.code_server", log=str(logs / "dagster-code.log"))
+            time.sleep(0.05)
+        try:
+            yield ["--workspace", str(workspace)]
+        finally:
+            socket.unlink(missing_ok=True)
 
-    with tempfile.TemporaryDirectory(prefix="playe-") as folder:
-        socket = str(Path(folder) / "code.sock")
-        command = [_tool("dagster"), "api", "grpc", "--module-name", "playe_assets.definitions", "--socket", socket,
-                   "--location-name", "playe", "--use-python-environment-entry-point"]  # fmt: skip
-        with child(command, logs / "dagster-code.log") as server:
-            deadline = time.monotonic() + 60
-            while not Path(socket).exists():
-                if server.poll() is not None or time.monotonic() > deadline:
-                    raise click.ClickException(
-                        f"the code server did not start; see {logs / 'dagster-code.log'}"
-                    )
-                time.sleep(0.05)
-            yield ["--grpc-socket", socket, "--grpc-host", "localhost"]
+
+def _socket(home: Path) -> Path:
+    """The code server's socket, in the Dagster home where its path is short enough for a Unix socket."""
+    socket = home / "code.sock"
+    if len(os.fsencode(socket)) > _LONGEST_SOCKET:
+        name = f"playe-{os.getuid()}-{hashlib.sha256(os.fsencode(home)).hexdigest()[:12]}"
+        folder = Path(tempfile.gettempdir()) / name
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+            raise CommandError("serve.socket_folder", folder=str(folder))
+        socket = folder / "code.sock"
+    if socket.exists():
+        if _answers(socket):
+            raise CommandError("serve.already", home=str(home))
+        socket.unlink()
+    return socket
+
+
+def _answers(path: Path) -> bool:
+    with socketlib.socket(socketlib.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+        return True
 
 
 @contextmanager
