@@ -16,7 +16,7 @@ from playe_assets.exporters.pictures import reduced
 _ROLES = (("before", "after"), ("difference", "contributors"))
 _GAP = 12.0
 _WHOLE_UP_TO, _REDUCED_SIDE = 80, 480
-"""Pictures that the PDF holds whole; a longer case shows them at 480 px (142 dpi), or it would be 0.5 GB."""
+"""Pictures that the PDF holds whole; a longer case shows JPEGs of 480 px (142 dpi), or 200 exhibits would be 0.5 GB."""
 _TALLEST = {"before": 185.0, "after": 185.0, "difference": 105.0, "contributors": 105.0}
 """pt; so that two exhibits with four pictures each share a page."""
 _TALLEST_UPRIGHT = 250.0

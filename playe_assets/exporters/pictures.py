@@ -85,7 +85,7 @@ def picture_of(exhibit: str, data: bytes, frame: int | None = None) -> Picture:
 
 
 def reduced(data: bytes, long_side: int) -> bytes:
-    """A report's picture (PNG or JPEG) averaged down to `long_side` px, as PNG; as it is if smaller.
+    """A report's picture (PNG or JPEG) averaged down to `long_side` px, as JPEG; as it is if smaller.
 
     Raises:
         IntegrityError: the bytes are no picture.
@@ -97,7 +97,14 @@ def reduced(data: bytes, long_side: int) -> bytes:
         raise IntegrityError("report.picture_unknown", exhibit="-", size=len(data))
     if max(found.shape[:2]) <= long_side:
         return data
-    return _png(_small(found[:, :, ::-1], long_side=long_side), "reduced", {})
+    small = _small(found, long_side=long_side)
+    quality = [
+        cv2.IMWRITE_JPEG_QUALITY,
+        88,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
+    ]
+    return bytes(cv2.imencode(".jpg", small, quality)[1])
 
 
 def _facts(data: bytes) -> dict[str, Any] | None:
