@@ -25,6 +25,11 @@ def one_of(*choices: str) -> Any:
     return dataclasses.field(metadata={"choices": choices})
 
 
+def one_number_of(*choices: int) -> Any:
+    """A whole number out of `choices`."""
+    return dataclasses.field(metadata={"numbers": choices})
+
+
 def flag() -> Any:
     """true or false."""
     return dataclasses.field(metadata={"flag": True})
@@ -49,6 +54,8 @@ def allowed(field: dataclasses.Field[Any]) -> str:
     meta = field.metadata
     if "choices" in meta:
         return " | ".join(meta["choices"])
+    if "numbers" in meta:
+        return " | ".join(map(str, meta["numbers"]))
     if "flag" in meta:
         return "true | false"
     odd = ", odd" if meta.get("odd") else ""
@@ -88,6 +95,8 @@ def _checked(field: dataclasses.Field[Any], value: Any, where: Where) -> Any:
     meta = field.metadata
     if "choices" in meta:
         good = isinstance(value, str) and value in meta["choices"]
+    elif "numbers" in meta:
+        good = isinstance(value, int) and not isinstance(value, bool) and value in meta["numbers"]
     elif "flag" in meta:
         good = isinstance(value, bool)
     else:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from playe_assets.core.errors import PresetError
-from playe_assets.core.params import Where, bounds, one_of, parse
+from playe_assets.core.params import Where, bounds, one_number_of, one_of, parse
 from playe_assets.core.values import AiClass, MediaKind, PresetRef
 from playe_assets.core.yamlfile import Block, read_block
 
@@ -53,7 +53,7 @@ class Output:
     """Every option of the encoders."""
 
     png_compression: int = bounds(0, 9, "zlib level")
-    ffv1_slices: int = bounds(4, 24, "slices a frame")
+    ffv1_slices: int = one_number_of(4, 6, 9, 12, 15, 16, 20, 24)  # grids that FFV1 can lay out
     proxy_crf: int = bounds(0, 51, "x264 CRF")
     proxy_speed: str = one_of("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow")
     proxy_gop: int = bounds(1, 600, "frames")

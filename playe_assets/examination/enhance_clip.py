@@ -108,7 +108,7 @@ def enhance_clip(stage: Stage, made: Plan, exhibit: Exhibit) -> Made:
         frames_corrupt=report.frames_corrupt,
         frames_out=out_frames,
         missing=(*exhibit.missing, *_missing(reader, facts)),
-        deviations=_deviations(outputs, facts),
+        deviations=(*_conversion(reader), *_deviations(outputs, facts)),
     )
 
 
@@ -177,6 +177,18 @@ def _missing(reader: ClipReader, facts: StreamFacts) -> tuple[Reason, ...]:
     if report.other_size:
         found.append(Reason("frames_other_size", {"count": report.other_size}))
     return tuple(found)
+
+
+def _conversion(reader: ClipReader) -> tuple[Reason, ...]:
+    """How samples became RGB, where the stream did not state it and we had to assume."""
+    found = reader.report.conversion
+    if found is None or not (found.matrix_assumed or found.range_assumed):
+        return ()
+    return (
+        Reason(
+            "colour_assumed", {"matrix": found.matrix, "range": "full" if found.full_range else "limited"}
+        ),
+    )
 
 
 def _deviations(outputs: _Outputs, facts: StreamFacts) -> tuple[Reason, ...]:

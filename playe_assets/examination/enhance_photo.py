@@ -71,6 +71,7 @@ def enhance_photo(stage: Stage, made: Plan, exhibit: Exhibit) -> Made:
         frames_decoded=1,
         frames_out=1,
         missing=exhibit.missing,
+        deviations=photo.notes,
     )
 
 
