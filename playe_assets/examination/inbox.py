@@ -71,7 +71,9 @@ def look(folder: Path, settings: Settings, now: float) -> Dropped:
     quiet = now - newest
 
     def answer(state: str, case: CaseFile | None = None, reason: str = "", wait_s: float = 0.0) -> Dropped:
-        return Dropped(folder, state, fingerprint, arrived.st_ctime_ns, case, len(evidence), total, reason, wait_s)
+        return Dropped(
+            folder, state, fingerprint, arrived.st_ctime_ns, case, len(evidence), total, reason, wait_s
+        )
 
     if quiet < settings.quiet_s:
         # Anything may still change, a half-written case.yaml too: judge nothing yet.
@@ -80,6 +82,8 @@ def look(folder: Path, settings: Settings, now: float) -> Dropped:
     try:
         case = read_case_file(folder)
     except CaseFileError as problem:
+        if quiet < settings.settle_s:  # a slow copy may have stopped in the middle of case.yaml
+            return answer("growing", reason=str(problem), wait_s=settings.settle_s - quiet)
         return answer("rejected", reason=str(problem))
     if case.exhibits is None:
         if quiet < settings.settle_s:
@@ -87,6 +91,8 @@ def look(folder: Path, settings: Settings, now: float) -> Dropped:
     elif missing := _missing(case, entries):
         # The operator listed what will come: wait for it as long as it takes, and say so in each tick.
         return answer("growing", case, reason=f"waiting for {missing}", wait_s=settings.settle_s)
+    if not evidence and quiet < settings.settle_s:
+        return answer("growing", case, wait_s=settings.settle_s - quiet)
     if not evidence:
         return answer("rejected", case, reason=str(CaseFileError("inbox.empty", folder=folder.name)))
     return answer("ready", case)
