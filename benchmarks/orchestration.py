@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 import time
@@ -57,7 +56,7 @@ def _through_the_inbox(place: Bench, name: str) -> float:
     time.sleep(random.random() * 5.0)  # any phase of the sensor's five seconds
     scratch = inbox / f".{name}"
     shutil.copytree(source, scratch)
-    os.rename(scratch, inbox / name)
+    scratch.rename(inbox / name)
     began = time.monotonic()
     reports = Path(place.env["PLAYE_DATA_ROOT"]) / "cases" / name / "reports"
     while not list(reports.glob("*-R*/report.json")):
