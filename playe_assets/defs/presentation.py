@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from playe_assets.core.values import DetectionManifest, EnhancedManifest, IngestManifest
 from playe_assets.defs.partitions import TAG_DELIVERY, TAG_IN_PLACE, TAG_PRESET
 from playe_assets.defs.results import preview
-from playe_assets.examination.report import Issued
 from playe_assets.examination.stage import Stage
+
+if TYPE_CHECKING:  # it brings the PDF and numpy, 0.2 s that every process of Dagster would pay at load
+    from playe_assets.examination.report import Issued
 
 
 def delivered(tags: Mapping[str, str]) -> tuple[Path | None, bool, str | None]:
