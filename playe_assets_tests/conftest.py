@@ -10,7 +10,14 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from playe_assets_tests.laboratory import TestLaboratory, examine, failures, opened, write_case, write_mixed_case
+from playe_assets_tests.laboratory import (
+    TestLaboratory,
+    examine,
+    failures,
+    opened,
+    write_case,
+    write_mixed_case,
+)
 
 
 @pytest.fixture(scope="session")

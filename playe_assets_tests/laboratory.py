@@ -131,7 +131,9 @@ def failures(result: dg.ExecuteInProcessResult) -> dict[str, str]:
 
 def materialized(result: dg.ExecuteInProcessResult) -> list[str]:
     """The assets that the run made, in order."""
-    return [str(e.asset_key.to_user_string()) for e in result.get_asset_materialization_events() if e.asset_key]
+    return [
+        str(e.asset_key.to_user_string()) for e in result.get_asset_materialization_events() if e.asset_key
+    ]
 
 
 def write_photo(path: Path, seed: int = 1, orientation: int | None = None) -> Path:
@@ -178,6 +180,7 @@ def write_mixed_case(folder: Path, case_id: str) -> Path:
     (folder / "c_secret_again.jpg").write_bytes(first.read_bytes())
     (folder / "d_secret_text.jpg").write_bytes(b"this is no picture at all\n" * 20)
     (folder / "case.yaml").write_text(
-        f"case: {case_id}\ntitle: Mixed evidence\noperator: Mixed Operator\ncustomer: Court\n", encoding="utf-8"
+        f"case: {case_id}\ntitle: Mixed evidence\noperator: Mixed Operator\ncustomer: Court\n",
+        encoding="utf-8",
     )
     return folder

@@ -32,7 +32,7 @@ class PlayeError(Exception):
 
     permanent: ClassVar[bool] = True
 
-    def __init__(self, code: str, **facts: Any) -> None:
+    def __init__(self, code: str, /, **facts: Any) -> None:
         super().__init__(code, facts)
         self.code = code
         self.facts = facts

@@ -30,7 +30,7 @@ def catalogue() -> dict[str, dict[str, str]]:
     return merged
 
 
-def text(key: str, language: str = "en", **facts: Any) -> str:
+def text(key: str, language: str = "en", /, **facts: Any) -> str:
     """The sentence `key` in `language` with `facts` filled in.
 
     An unknown key gives the key and the facts rather than an exception: an error message must never
@@ -46,7 +46,7 @@ def text(key: str, language: str = "en", **facts: Any) -> str:
         return f"{sentence} {facts}"
 
 
-def reason_text(code: str, language: str = "en", **facts: Any) -> str:
+def reason_text(code: str, language: str = "en", /, **facts: Any) -> str:
     """The sentence of a reason that a manifest carries: its own, or that of the error of the same code."""
     key = f"reason.{code}"
     return text(key if key in catalogue() else f"error.{code}", language, **facts)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from playe_assets.core.errors import InputError
 from playe_assets.core.params import Where
+
+
+_MOST_NODES = 20_000
+"""Values that one file may hold, aliases counted as often as they are used: nine lines of nested aliases would
+otherwise fill the memory."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +59,12 @@ def read_block(text: str, file: str, error: type[InputError]) -> Block:
 
     try:
         loader = yaml.SafeLoader(text)
+        budget = iter(range(_MOST_NODES))
         try:
             node = loader.get_single_node()
             if not isinstance(node, yaml.MappingNode):
                 raise error("yaml.no_mapping", file=file, line=1)
-            return _block(loader, node, file, error)
+            return _block(loader, node, file, error, budget)
         finally:
             loader.dispose()
     except yaml.YAMLError as problem:
@@ -70,7 +76,7 @@ def read_block(text: str, file: str, error: type[InputError]) -> Block:
         raise error("yaml.broken", file=file, line=1, problem=str(problem)) from None
 
 
-def _block(loader: Any, node: Any, file: str, error: type[InputError]) -> Block:
+def _block(loader: Any, node: Any, file: str, error: type[InputError], budget: Iterator[int]) -> Block:
     values: dict[str, Any] = {}
     lines: dict[str, int] = {}
     for key_node, value_node in node.value:
@@ -79,15 +85,17 @@ def _block(loader: Any, node: Any, file: str, error: type[InputError]) -> Block:
         if key in values:
             raise error("yaml.key_twice", file=file, line=line, key=key)
         lines[key] = line
-        values[key] = _value(loader, value_node, file, error)
+        values[key] = _value(loader, value_node, file, error, budget)
     return Block(file, node.start_mark.line + 1, values, lines)
 
 
-def _value(loader: Any, node: Any, file: str, error: type[InputError]) -> Any:
+def _value(loader: Any, node: Any, file: str, error: type[InputError], budget: Iterator[int]) -> Any:
     import yaml
 
+    if next(budget, None) is None:
+        raise error("yaml.too_many", file=file, line=node.start_mark.line + 1, allowed=_MOST_NODES)
     if isinstance(node, yaml.MappingNode):
-        return _block(loader, node, file, error)
+        return _block(loader, node, file, error, budget)
     if isinstance(node, yaml.SequenceNode):
-        return [_value(loader, item, file, error) for item in node.value]
+        return [_value(loader, item, file, error, budget) for item in node.value]
     return loader.construct_object(node, deep=True)
