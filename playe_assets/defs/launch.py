@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import psutil
 import yaml
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run_iterator
 
 from playe_assets.core.errors import CaseBusyError
 from playe_assets.defs.executors import POOLS
-from playe_assets.defs.partitions import CASES, TAG_CASE
+from playe_assets.defs.partitions import CASES, TAG_CASE, TAG_PROCESS
 from playe_assets.defs.resources import WATCHERS
 from playe_assets.examination.settings import PROJECT_ROOT
 
@@ -91,9 +92,10 @@ def examine_here(
     """
     from playe_assets.defs.location import defs
 
-    busy = instance.get_runs(dg.RunsFilter(tags={TAG_CASE: case_id}, statuses=list(_ALIVE)), limit=1)
-    if busy:
-        raise CaseBusyError("case.busy_run", case=case_id, run=busy[0].run_id)
+    for other in instance.get_runs(dg.RunsFilter(tags={TAG_CASE: case_id}, statuses=list(_ALIVE))):
+        if not _abandoned(other):
+            raise CaseBusyError("case.busy_run", case=case_id, run=other.run_id)
+        instance.report_run_failed(other, "The process that worked on this run is gone.")
     instance.add_dynamic_partitions(str(CASES.name), [case_id])
     job = defs.resolve_job_def("examine_case")
     run = instance.create_run_for_job(
@@ -102,7 +104,7 @@ def examine_here(
             "execution": {"config": {"in_process": True}},
             "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},  # the run's own log keeps all
         },
-        tags={**tags, TAG_CASE: case_id, "dagster/partition": case_id},
+        tags={**tags, TAG_CASE: case_id, TAG_PROCESS: _process(os.getpid()), "dagster/partition": case_id},
     )
     outcome = Outcome(run.run_id)
     started: dict[str, float] = {}
@@ -123,6 +125,20 @@ def examine_here(
     finished = instance.get_run_by_id(run.run_id)
     outcome.success = finished is not None and finished.status == dg.DagsterRunStatus.SUCCESS
     return outcome
+
+
+def _process(pid: int) -> str:
+    """A process by number and start, so that a number used again is not mistaken for it; empty if gone."""
+    try:
+        return f"{pid}@{psutil.Process(pid).create_time():.2f}"
+    except psutil.NoSuchProcess:
+        return ""
+
+
+def _abandoned(run: dg.DagsterRun) -> bool:
+    """Whether `run` was started by a command of this machine whose process has ended (killed, power cut)."""
+    owner = run.tags.get(TAG_PROCESS)
+    return owner is not None and _process(int(owner.partition("@")[0])) != owner
 
 
 def follow(
