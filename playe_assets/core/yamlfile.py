@@ -9,7 +9,6 @@ from typing import Any
 from playe_assets.core.errors import InputError
 from playe_assets.core.params import Where
 
-
 _MOST_NODES = 20_000
 """Values that one file may hold, aliases counted as often as they are used: nine lines of nested aliases would
 otherwise fill the memory."""
