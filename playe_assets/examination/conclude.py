@@ -100,7 +100,7 @@ def conclude(
         },
         audit_mode=stage.settings.audit,
         pictures=tuple(picture_of(p.exhibit, pictures[p.sha256], p.frame) for p in enhanced.pictures),
-        attempts=_attempts(lines),
+        attempts=_attempts(lines, stage.recorder.activity.run_id),
     )
     with stage.recorder.operation("processing.report", step="report", inputs=[metrics_sha256]) as work:
         issued = issue_report(stage.folder.root, parts, pictures)
@@ -150,25 +150,37 @@ def _log_lines(stage: Stage) -> list[dict[str, Any]]:
     ]
 
 
-def _attempts(lines: Sequence[dict[str, Any]]) -> tuple[Attempt, ...]:
-    """Operations of this case that failed, from the log; what was repeated afterwards stands beside them there."""
+def _attempts(lines: Sequence[dict[str, Any]], run_id: str | None) -> tuple[Attempt, ...]:
+    """Operations of this case that failed, or that began and never ended (a killed process), from the log.
+
+    What this run has under way is not over yet, so it is left out.
+    """
+    ended = {line.get("op_id") for line in lines if line.get("status") != "started"}
     found = []
     for line in lines:
-        if line.get("status") != "failed":
-            continue
         activity, error = line.get("activity") or {}, line.get("error") or {}
+        if line.get("status") == "failed" or line.get("event") == "processing.run_failed":
+            outcome = "failed"
+        elif line.get("op_id") not in ended and activity.get("run_id") != run_id:
+            outcome = "interrupted"
+        else:
+            continue
         found.append(
             Attempt(
                 what=f"{activity.get('asset_key') or 'cli'}: {line.get('step') or line['event']}",
-                outcome="failed",
+                outcome=outcome,
                 started_utc=_seconds(str(line["t_start_utc"])),
                 run_id=str(activity.get("run_id") or ""),
                 exhibit=line.get("exhibit"),
-                error=Reason(error.get("code") or "unexpected", {"message": error.get("message") or ""}),
+                error=_reason(error) if outcome == "failed" else None,
                 seq=line.get("seq"),
             )
         )
     return tuple(found)
+
+
+def _reason(error: dict[str, Any]) -> Reason:
+    return Reason(error.get("code") or "unexpected", {"message": error.get("message") or ""})
 
 
 def _seconds(utc: str) -> str:
