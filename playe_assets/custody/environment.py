@@ -23,6 +23,10 @@ PACKAGES = (
 _EXAMINING = ("core", "media", "inference", "enhancers", "detectors", "metrics", "gates", "examination")
 
 
+# Modules of examination/ that only tell, check or show what was done: mending them changes no examination.
+_TELLING = ("conclude.py", "report.py", "verify.py", "overview.py", "submission.py", "demo_evidence.py")
+
+
 @functools.cache
 def packages() -> dict[str, str]:
     """Installed versions of `PACKAGES`; a package that is not installed is left out."""
@@ -41,7 +45,7 @@ def code_version() -> str:
     root = Path(__file__).resolve().parent.parent
     seen = hashlib.sha256()
     for folder in _EXAMINING:
-        for path in sorted((root / folder).rglob("*.py")):
+        for path in sorted(p for p in (root / folder).rglob("*.py") if p.name not in _TELLING):
             seen.update(path.relative_to(root).as_posix().encode() + b"\0")
             seen.update(hashlib.sha256(path.read_bytes()).digest())
     return f"{__version__}+{seen.hexdigest()[:12]}"
