@@ -83,8 +83,10 @@ def _one(how: str, folder: Path, case_id: str) -> float:
             },
         )
         seconds = time.perf_counter() - began
+        failed = [f"{e.step_key}: {e.step_failure_data.user_failure_data or e.message}"
+                  for e in done.all_events if e.is_step_failure]  # fmt: skip
     if not done.success:
-        raise RuntimeError(f"{how}: the job failed")
+        raise RuntimeError(f"{how}: {failed}")
     return seconds
 
 
