@@ -108,7 +108,9 @@ def test_a_stored_exhibit_that_changed_stops_everything_behind_it(laboratory, in
     for asset in ("detections", "forensic_report"):
         refused = examine(instance, "SMALL-1", None, select=[asset])
         assert not refused.success
-        assert failures(refused)[asset].startswith("The gate exhibits_intact refused ingested_media of case SMALL-1.")
+        assert failures(refused)[asset].startswith(
+            "The gate exhibits_intact refused ingested_media of case SMALL-1."
+        )
         assert materialized(refused) == []
     assert laboratory.reports("SMALL-1") == []
 
@@ -125,7 +127,9 @@ def test_an_asset_whose_upstream_was_never_made_is_refused_in_words(laboratory, 
 def test_a_materialization_without_its_gates_verdict_is_not_used(laboratory, instance, small_case):
     assert examine(instance, "SMALL-1", small_case, select=["ingested_media"]).success
     forged = dg.AssetMaterialization(
-        "ingested_media", partition="SMALL-1", metadata={"manifest_sha256": "f" * 64, "verdicts_sha256": "f" * 64}
+        "ingested_media",
+        partition="SMALL-1",
+        metadata={"manifest_sha256": "f" * 64, "verdicts_sha256": "f" * 64},
     )
     instance.report_runless_asset_event(forged)
     result = examine(instance, "SMALL-1", None, select=["detections"])
@@ -202,13 +206,18 @@ def test_a_supplementary_delivery_adds_exhibits_and_a_changed_file_is_quarantine
     assert result.success, failures(result)
     metadata, _ = _metadata(result, "ingested_media")
     taken = laboratory.stage("SMALL-1").manifest(IngestManifest, metadata["manifest_sha256"].value)
-    found = {e.number: (e.name_shown, e.delivery, e.status.value, e.reason and e.reason.code) for e in taken.exhibits}
+    found = {
+        e.number: (e.name_shown, e.delivery, e.status.value, e.reason and e.reason.code)
+        for e in taken.exhibits
+    }
     assert found == {
         "E001": ("secret_name_1.jpg", 1, "accepted", None),
         "E002": ("new.jpg", 2, "accepted", None),
         "E003": ("secret_name_1.jpg", 2, "quarantined", "conflict"),
     }
-    assert laboratory.case("SMALL-1").read().operator == "Small Operator", "what the first delivery said stands"
+    assert laboratory.case("SMALL-1").read().operator == "Small Operator", (
+        "what the first delivery said stands"
+    )
 
 
 def test_audit_off_examines_but_issues_no_report_and_writes_no_log(laboratory, instance, small_case):
@@ -224,7 +233,10 @@ def test_a_preset_that_the_launchpad_names_is_used_and_one_without_weights_is_re
     laboratory, instance, small_case
 ):
     result = examine(instance, "SMALL-1", small_case, tags={"playe/preset": "no_such"})
-    assert "There is no preset 'no_such'. Known: balanced, forensic_safe, presentation." in failures(result).values()
+    assert (
+        "There is no preset 'no_such'. Known: balanced, forensic_safe, presentation."
+        in failures(result).values()
+    )
     assert not laboratory.case("SMALL-1").exists()
     assert laboratory.log() == []
 

@@ -38,7 +38,12 @@ def test_the_graph_has_exactly_these_assets_with_these_checks(repository):
         node = graph.get(key)
         checks = {c.name: graph.get(c).blocking for c in graph.get_check_keys_for_assets({key})}
         kinds = {k.removeprefix("dagster/kind/") for k in node.tags if k.startswith("dagster/kind/")}
-        found[key.to_user_string()] = (sorted(k.to_user_string() for k in node.parent_keys), *node.pools, kinds, checks)
+        found[key.to_user_string()] = (
+            sorted(k.to_user_string() for k in node.parent_keys),
+            *node.pools,
+            kinds,
+            checks,
+        )
     assert found == GRAPH
 
 
@@ -50,7 +55,10 @@ def test_every_asset_is_grouped_owned_described_versioned_and_partitioned_by_cas
     assert (node.group_name, list(node.owners)) == ("case", ["team:forensics"])
     assert len(node.description or "") > 30
     assert node.code_version == code_version()
-    assert (type(node.partitions_def).__name__, node.partitions_def.name) == ("DynamicPartitionsDefinition", "cases")
+    assert (type(node.partitions_def).__name__, node.partitions_def.name) == (
+        "DynamicPartitionsDefinition",
+        "cases",
+    )
     op = node.assets_def.op
     assert op.tags["playe/queue"] == op.pool == GRAPH[name][1]
     assert op.tags["dagster-celery/queue"] == op.pool
@@ -68,7 +76,8 @@ def test_every_check_is_described_and_judges_one_case(repository):
 def test_the_job_and_the_sensors_are_these_and_run_by_themselves(repository):
     assert {j.name for j in repository.get_all_jobs() if not j.name.startswith("__")} == {"examine_case"}
     found = {
-        s.name: (s.default_status.value, s.minimum_interval_seconds, type(s).__name__) for s in repository.sensor_defs
+        s.name: (s.default_status.value, s.minimum_interval_seconds, type(s).__name__)
+        for s in repository.sensor_defs
     }
     assert found == {
         "evidence_drop": ("RUNNING", 5, "SensorDefinition"),
