@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import dagster as dg
+import pytest
 
+from playe_assets.definitions import defs
 from playe_assets.defs.resources import Laboratory
-from playe_assets.defs.sensors import evidence_drop
+from playe_assets.defs.sensors import evidence_drop, failed_examination
+from playe_assets_tests.laboratory import examine, write_case
 
 
 def tick(instance, cursor=None):
@@ -20,3 +24,137 @@ def test_an_empty_inbox_is_made_and_skipped(laboratory, instance):
     assert answer.skip_message == "nothing new in the inbox"
     assert laboratory.settings.inbox.is_dir()
     assert time.time() - laboratory.settings.inbox.stat().st_ctime < 60
+
+
+@pytest.fixture
+def inbox(laboratory, monkeypatch):
+    """The inbox of a laboratory whose folders are ready after a blink."""
+    monkeypatch.setenv("PLAYE_QUIET_S", "0.05")
+    monkeypatch.setenv("PLAYE_SETTLE_S", "0.05")
+    laboratory.settings.inbox.mkdir(parents=True)
+    return laboratory.settings.inbox
+
+
+def drop(inbox, case_id, **keys):
+    return write_case(inbox / case_id, case_id, **keys)
+
+
+def test_a_ready_folder_becomes_a_partition_and_a_run_with_a_key_of_its_own(inbox, instance):
+    folder = drop(inbox, "READY-1", operator="Olga", preset="balanced")
+    time.sleep(0.1)
+    answer = tick(instance)
+    assert isinstance(answer, dg.SensorResult)
+    (request,) = answer.run_requests
+    assert request.partition_key == "READY-1"
+    assert request.run_key.startswith("READY-1:")
+    assert request.tags["playe/case"] == "READY-1"
+    assert request.tags["playe/operator"] == "Olga"
+    assert request.tags["playe/operator_auth"] == "case-file"
+    assert request.tags["playe/preset"] == "balanced"
+    assert request.tags["playe/delivery"] == str(folder)
+    assert request.tags["playe/request_id"].startswith("drop-")
+    (partitions,) = answer.dynamic_partitions_requests
+    assert (partitions.partitions_def_name, list(partitions.partition_keys)) == ("cases", ["READY-1"])
+
+
+def test_the_cursor_survives_a_restart_and_nothing_is_asked_for_twice(inbox, instance):
+    drop(inbox, "READY-1")
+    time.sleep(0.1)
+    first = tick(instance)
+    assert len(first.run_requests) == 1
+    again = tick(instance, first.cursor)  # a new context, as after a restart of the daemon
+    assert isinstance(again, dg.SkipReason)
+    drop(inbox, "READY-2")
+    time.sleep(0.1)
+    third = tick(instance, first.cursor)
+    assert [r.partition_key for r in third.run_requests] == ["READY-2"]
+    assert set(json.loads(third.cursor)) == {"READY-1", "READY-2"}
+
+
+def test_two_folders_in_one_tick_become_two_runs(inbox, instance):
+    drop(inbox, "READY-1")
+    drop(inbox, "READY-2")
+    time.sleep(0.1)
+    answer = tick(instance)
+    assert [r.partition_key for r in answer.run_requests] == ["READY-1", "READY-2"]
+    assert len({r.run_key for r in answer.run_requests}) == 2
+
+
+def test_a_half_copied_folder_waits_and_the_tick_says_for_what(inbox, instance):
+    folder = drop(inbox, "HALF-1", title="half")
+    photo = folder / "secret_name_1.jpg"
+    whole = photo.read_bytes()
+    photo.write_bytes(whole[:100])
+    time.sleep(0.1)
+    answer = tick(instance)
+    assert isinstance(answer, dg.SkipReason)
+    assert f"secret_name_1.jpg (100 of {len(whole)} bytes)" in answer.skip_message
+    photo.write_bytes(whole)
+    time.sleep(0.1)
+    assert [r.partition_key for r in tick(instance).run_requests] == ["HALF-1"]
+
+
+def test_a_bad_case_file_moves_the_folder_aside_with_the_reason_and_does_not_stop_the_others(
+    inbox, instance, laboratory
+):
+    bad = drop(inbox, "BAD-1")
+    (bad / "case.yaml").write_text("case: BAD-1\nprest: balanced\n", encoding="utf-8")
+    drop(inbox, "GOOD-1")
+    time.sleep(0.1)
+    answer = tick(instance)
+    assert [r.partition_key for r in answer.run_requests] == ["GOOD-1"]
+    moved = laboratory.settings.rejected / "BAD-1"
+    assert not bad.exists()
+    assert (moved / "secret_name_1.jpg").is_file()
+    assert "case.yaml, line 2: there is no key 'prest'" in (moved / "REASON.txt").read_text(encoding="utf-8")
+
+
+def test_a_tick_that_only_rejects_says_so(inbox, instance):
+    bad = drop(inbox, "BAD-1")
+    (bad / "case.yaml").write_text("case: [1]\n", encoding="utf-8")
+    time.sleep(0.1)
+    answer = tick(instance)
+    assert isinstance(answer, dg.SkipReason)
+    assert "BAD-1: rejected, see BAD-1/REASON.txt: case.yaml, line 1: case is" in answer.skip_message
+
+
+def test_more_folders_than_a_tick_takes_are_taken_by_the_next(inbox, instance):
+    for number in range(12):
+        folder = inbox / f"MANY-{number:02d}"
+        folder.mkdir()
+        (folder / "a.bin").write_bytes(b"x")
+    time.sleep(0.1)
+    first = tick(instance)
+    second = tick(instance, first.cursor)
+    assert (len(first.run_requests), len(second.run_requests)) == (10, 2)
+
+
+def test_a_failed_run_is_written_into_the_log_and_the_case(laboratory, instance, small_case):
+    assert examine(instance, "SMALL-1", small_case, select=["ingested_media"]).success
+    tags = {"playe/request_id": "request-7", "playe/operator": "Olga", "playe/preset": "no_such",
+            "dagster/partition": "SMALL-1"}  # fmt: skip
+    job = defs.resolve_job_def("examine_case")
+    result = job.execute_in_process(
+        instance=instance, partition_key="SMALL-1", tags=tags, raise_on_error=False,
+        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+    )  # fmt: skip
+    assert not result.success
+    context = dg.build_run_status_sensor_context(
+        sensor_name="failed_examination",
+        dagster_event=result.get_run_failure_event(),
+        dagster_instance=instance,
+        dagster_run=result.dagster_run,
+    ).for_run_failure()
+    failed_examination(context, laboratory=Laboratory())
+    line = laboratory.log("SMALL-1")[-1]
+    assert (line["event"], line["step"]) == ("processing.run_failed", "ingested_media")
+    assert (line["request_id"], line["operator"]["id"]) == ("request-7", "Olga")
+    assert line["error"]["code"] == "preset.unknown"
+    assert line["error"]["message"].startswith("There is no preset 'no_such'.")
+    (failure,) = laboratory.case("SMALL-1").read().failures
+    assert (failure.run_id, failure.asset, failure.code) == (
+        result.run_id,
+        "ingested_media",
+        "preset.unknown",
+    )
+    assert failure.message == line["error"]["message"]
