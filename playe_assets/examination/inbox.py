@@ -103,7 +103,12 @@ def reject(dropped: Dropped, settings: Settings) -> Path:
     settings.rejected.mkdir(parents=True, exist_ok=True)
     goal = _free(settings.rejected / dropped.folder.name)
     dropped.folder.rename(goal)
-    (goal / REASON).write_text(dropped.reason + "\n", encoding="utf-8")
+    note = goal / REASON
+    if note.is_symlink() or (note.exists() and not note.is_file()):
+        note.rename(_free(goal / f"{REASON}.delivered"))  # writing through it would leave the folder, or hang
+    note.unlink(missing_ok=True)  # our own of an earlier rejection
+    with note.open("x", encoding="utf-8") as out:
+        out.write(dropped.reason + "\n")
     return goal
 
 
@@ -124,7 +129,7 @@ def keep(folder: Path, goal: Path) -> None:
 
 def _free(goal: Path) -> Path:
     number, free = 2, goal
-    while free.exists():
+    while os.path.lexists(free):
         free = goal.with_name(f"{goal.name}~{number}")
         number += 1
     return free
