@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 OURS: Final = frozenset({b"case.yaml", b"REASON.txt"})
 """Names at the top of a drop folder that describe the case and are no evidence."""
 
+CIRCUMSTANCES: Final = frozenset({"changed", "empty", "media.time", "media.memory", "decoder_crashed"})
+"""Reasons that lie in how an item came or what the machine could do, not in what it is: it may be sent again."""
+
 OnExhibit = Callable[[Exhibit, Mapping[str, Any]], None]
 
 
@@ -162,7 +165,7 @@ def _acquired(work: _Intake, name: bytes, number: str, source: int) -> Exhibit:
         role=Role.REFERENCE if name in work.references else Role.EXHIBIT,
         status=ExhibitStatus.ACCEPTED,
     )
-    earlier = [e for e in work.known if e.name_hex == exhibit.name_hex]
+    earlier = [e for e in work.known if e.name_hex == exhibit.name_hex and not _may_come_again(work, e, copy)]
     if reason is None and any(e.sha256 == copy.sha256 for e in earlier):
         return next(e for e in earlier if e.sha256 == copy.sha256)
     if reason is None and earlier:
@@ -177,7 +180,7 @@ def _acquired(work: _Intake, name: bytes, number: str, source: int) -> Exhibit:
 def _or_duplicate(work: _Intake, exhibit: Exhibit) -> Exhibit:
     for other in (*work.known, *work.made):
         same = other.sha256 == exhibit.sha256 and other.role is exhibit.role
-        if same and other.status is not ExhibitStatus.DUPLICATE and not _set_aside(other):
+        if same and other.status is not ExhibitStatus.DUPLICATE and not _set_aside(other, exhibit.delivery):
             return replace(exhibit, status=ExhibitStatus.DUPLICATE, duplicate_of=other.number,
                            media=other.media, facts=other.facts, ledger_sha256=other.ledger_sha256,
                            missing=other.missing,
@@ -185,9 +188,23 @@ def _or_duplicate(work: _Intake, exhibit: Exhibit) -> Exhibit:
     return exhibit
 
 
-def _set_aside(exhibit: Exhibit) -> bool:
-    """Quarantined for its circumstances, not for its content: the same bytes elsewhere may be examined."""
-    return exhibit.reason is not None and exhibit.reason.code in ("conflict", "changed")
+def _may_come_again(work: _Intake, earlier: Exhibit, copy: Acquired) -> bool:
+    """Whether `earlier` was quarantined for a circumstance, so that its name is free for a new exhibit.
+
+    The reason of a duplicate stands at its original. Zero bytes sent again are no new attempt.
+    """
+    original = next((e for e in work.known if e.number == earlier.duplicate_of), earlier)
+    code = original.reason.code if original.reason is not None else ""
+    return code in CIRCUMSTANCES and not (code == "empty" and copy.size == 0)
+
+
+def _set_aside(exhibit: Exhibit, delivery: int) -> bool:
+    """Quarantined for its circumstances, not for its content: the same bytes elsewhere may be examined.
+
+    What the decoder could not finish is tried again with another delivery, not for each copy within one.
+    """
+    code = exhibit.reason.code if exhibit.reason is not None else ""
+    return code in ("conflict", "changed") or (code in CIRCUMSTANCES and exhibit.delivery != delivery)
 
 
 def _identified(work: _Intake, exhibit: Exhibit) -> Exhibit:
