@@ -40,29 +40,23 @@ class _Lazy(click.Group):
 @click.pass_context
 def playe(ctx: click.Context, language: str) -> None:
     """PLAYE: examine photographs and video so that a stranger can check every pixel."""
-    ctx.obj = {"language": language}
+    ctx.ensure_object(dict)["language"] = language
 
 
 def main() -> None:
     """The entry point: our own errors end with a sentence and exit code 2, never with a traceback."""
     from playe_assets.core.errors import PlayeError
 
+    chosen = {"language": "en"}  # filled in by `playe` itself, so that a refusal speaks what was asked for
     try:
-        playe(standalone_mode=False)
+        playe(standalone_mode=False, obj=chosen)
     except click.exceptions.Abort:
         sys.exit(130)
     except click.ClickException as problem:
         problem.show()
         sys.exit(problem.exit_code)
     except PlayeError as problem:
-        language = "ru" if "ru" in sys.argv or _environment_language() == "ru" else "en"
-        click.echo(f"playe: {problem.message(language)}", err=True)
+        click.echo(f"playe: {problem.message(chosen['language'])}", err=True)
         sys.exit(2)
     except click.exceptions.Exit as ended:
         sys.exit(ended.exit_code)
-
-
-def _environment_language() -> str:
-    import os
-
-    return os.environ.get("PLAYE_LANGUAGE", "en")
