@@ -126,6 +126,16 @@ def timed(command: list[str], env: dict[str, str] | None = None) -> tuple[float,
     return seconds, done.stdout
 
 
+def processor_seconds(command: list[str]) -> float:
+    """Processor seconds, user and system, of a whole process: nearly the same however busy the machine is."""
+    child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        raise RuntimeError(f"{command} ended with {child.returncode}")
+    return usage.ru_utime + usage.ru_stime
+
+
 def peak_of(command: list[str], env: dict[str, str]) -> tuple[float, float, float]:
     """Wall seconds; peak of the sum of resident memory over the process tree, sampled, in MiB; and the largest
     resident memory of any one process of it as the kernel counted it, in MiB."""
