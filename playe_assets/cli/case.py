@@ -40,10 +40,11 @@ def submit(
     settings = load_settings()
     submission = check_submission(settings, folder, case_id, preset)
     who, auth = (operator, "cli-option") if operator else (getpass.getuser(), "os-user")
+    request_id = f"cli-{secrets.token_hex(8)}"
     if not wait:
-        goal = drop(settings, submission, who)
+        goal = drop(settings, submission, who, request_id, explicit=operator is not None)
         if machine:
-            as_json({"case": submission.case_id, "inbox": str(goal)})
+            as_json({"case": submission.case_id, "inbox": str(goal), "request_id": request_id})
         else:
             click.echo(said("submitted", case=submission.case_id, folder=goal))
         return
@@ -57,7 +58,6 @@ def submit(
         TAG_REQUEST,
     )
 
-    request_id = f"cli-{secrets.token_hex(8)}"
     tags = {TAG_REQUEST: request_id, TAG_OPERATOR: who, TAG_OPERATOR_AUTH: auth,
             TAG_DELIVERY: str(folder.absolute()), TAG_IN_PLACE: "true"}  # fmt: skip
     if submission.preset:

@@ -24,8 +24,8 @@ _PATIENCE_S = 600.0
 def demo(ctx: click.Context, report_language: str | None) -> None:
     """Write a small evidence folder, drop it into the inbox, wait for the report. Exit 0 only if it was issued."""
     from playe_assets.cli.case import report
-    from playe_assets.cli.serve import code_server, daemon
-    from playe_assets.defs.launch import STAGES, daemon_alive, dagster_home, follow, open_instance
+    from playe_assets.cli.serve import code_server, daemon, running
+    from playe_assets.defs.launch import STAGES, dagster_home, follow, open_instance
     from playe_assets.examination.demo_evidence import CASE_ID, write_demo
     from playe_assets.examination.inbox import look
     from playe_assets.examination.settings import load_settings
@@ -45,12 +45,12 @@ def demo(ctx: click.Context, report_language: str | None) -> None:
     with ExitStack() as stack:
         instance = stack.enter_context(open_instance())
         logs = dagster_home() / "service_logs"
-        if not daemon_alive(instance):
+        if not running(dagster_home()):
             os.environ["PLAYE_INLINE_PREVIEWS"] = "true"  # rendered evidence: nothing to protect
             workspace = stack.enter_context(code_server(logs))
             stack.enter_context(daemon(logs, workspace))
         dropped = _drop(source, settings.inbox, CASE_ID)
-        request = f"drop-{look(dropped, settings, time.time()).fingerprint[:16]}"
+        request = look(dropped, settings, time.time()).request_id
         click.echo(said("demo_dropped", folder=dropped))
         with stages(STAGES, said, False) as watch:
             outcome = follow(instance, request, watch.stage, _PATIENCE_S)

@@ -62,6 +62,9 @@ def code_server(logs: Path) -> Iterator[list[str]]:
     their names over restarts, because Dagster keeps a sensor's cursor under them.
     """
     socket = _socket(logs.parent)
+    if _answers(socket):
+        raise CommandError("serve.already", home=str(logs.parent))
+    socket.unlink(missing_ok=True)
     workspace = logs.parent / "workspace.yaml"
     workspace.write_text(
         "# Written by `playe up`: one code server for webserver and daemon.\n"
@@ -82,6 +85,11 @@ def code_server(logs: Path) -> Iterator[list[str]]:
             socket.unlink(missing_ok=True)
 
 
+def running(home: Path) -> bool:
+    """Whether `playe up` (or another demo) serves this Dagster home now."""
+    return _answers(_socket(home))
+
+
 def _socket(home: Path) -> Path:
     """The code server's socket, in the Dagster home where its path is short enough for a Unix socket."""
     socket = home / "code.sock"
@@ -92,10 +100,6 @@ def _socket(home: Path) -> Path:
         if folder.is_symlink() or folder.stat().st_uid != os.getuid():
             raise CommandError("serve.socket_folder", folder=str(folder))
         socket = folder / "code.sock"
-    if socket.exists():
-        if _answers(socket):
-            raise CommandError("serve.already", home=str(home))
-        socket.unlink()
     return socket
 
 

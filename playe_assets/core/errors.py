@@ -44,6 +44,14 @@ class PlayeError(Exception):
     def __str__(self) -> str:
         return self.message("en")
 
+    def anonymous(self) -> str:
+        """The sentence without names and values of the evidence, for Dagster's event log, which outlives a case."""
+        kept = {k: "..." if k in self.of_evidence else v for k, v in self.facts.items()}
+        return type(self)(self.code, **kept).message("en")
+
+    of_evidence: ClassVar[frozenset[str]] = frozenset()
+    """Facts that may hold a name or a value out of the evidence."""
+
     def __reduce__(self) -> tuple[Any, ...]:
         return (_rebuild, (type(self), self.code, self.facts))
 
@@ -59,6 +67,8 @@ class InputError(PlayeError):
 class CaseFileError(InputError):
     """A `case.yaml` that cannot be used."""
 
+    of_evidence: ClassVar[frozenset[str]] = frozenset({"name", "value", "key"})
+
 
 class PresetError(InputError):
     """A preset that cannot be used."""
@@ -70,6 +80,8 @@ class CommandError(InputError):
 
 class EvidenceError(PlayeError):
     """One file of evidence cannot be used; the others go on."""
+
+    of_evidence: ClassVar[frozenset[str]] = frozenset({"name", "file", "path", "value", "problem"})
 
 
 class UnsafePathError(EvidenceError):

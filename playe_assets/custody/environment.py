@@ -20,7 +20,17 @@ PACKAGES = (
     "pandas", "pillow", "pyarrow", "pyyaml", "reportlab", "scikit-image", "scipy",
 )  # fmt: skip
 # What decides pixels and metrics; the presentation (reports, Dagster, CLI) may change without a new examination.
-_EXAMINING = ("core", "media", "inference", "enhancers", "detectors", "metrics", "gates", "examination")
+_EXAMINING = (
+    "core",
+    "media",
+    "inference",
+    "stores",
+    "enhancers",
+    "detectors",
+    "metrics",
+    "gates",
+    "examination",
+)
 
 
 # Modules of examination/ that only tell, check or show what was done: mending them changes no examination.
@@ -48,6 +58,13 @@ def code_version() -> str:
         for path in sorted(p for p in (root / folder).rglob("*.py") if p.name not in _TELLING):
             seen.update(path.relative_to(root).as_posix().encode() + b"\0")
             seen.update(hashlib.sha256(path.read_bytes()).digest())
+    # The suites decide verdicts, the pictures stand in the report, so they are code as much as the rest.
+    others = [
+        root / "exporters" / "pictures.py",
+        *sorted((root.parent / "quality" / "suites").glob("*.json")),
+    ]
+    for path in others:
+        seen.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     return f"{__version__}+{seen.hexdigest()[:12]}"
 
 
@@ -61,7 +78,7 @@ def runtime() -> dict[str, Any]:
         "device": _cpu_name(),
         "driver": None,
         "cuda": None,
-        "threads": len(os.sched_getaffinity(0)),
+        "threads": None,
         "deterministic": True,
     }
 

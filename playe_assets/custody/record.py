@@ -80,6 +80,8 @@ class Recorder:
         self.activity = activity or Activity()
         self.audit = audit
         self.examination_id: str | None = None
+        self.threads: int | None = None
+        """Threads that the libraries were told to use; null until the stage has said so."""
         self.seqs: list[int] = []
         """Sequence numbers written so far, for the materialization's metadata."""
 
@@ -139,7 +141,7 @@ class Recorder:
             output_sha256=work.outputs,
             metrics=work.metrics or None,
             checks=work.checks or None,
-            runtime=environment.runtime(),
+            runtime={**environment.runtime(), "threads": self.threads},
             env=environment.env(),
         )
         entry.update(fields)

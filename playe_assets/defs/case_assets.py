@@ -109,9 +109,9 @@ def ingested_media(context: dg.AssetExecutionContext, laboratory: Laboratory) ->
     from playe_assets.examination.ingest import ingest
 
     started, stage = time.monotonic(), laboratory.stage(context)
-    folder, in_place, preset = delivered(context.run.tags)
+    folder, how, preset = delivered(context.run.tags)
     chosen = context.op_execution_context.op_config["preset"]
-    done = ingest(stage, folder, preset if chosen == "as_case_says" else chosen, in_place=in_place)
+    done = ingest(stage, folder, preset if chosen == "as_case_says" else chosen, **how)
     verdicts = _judged(stage, "ingested_media", Manifests(done.manifest))
     return materialized(
         stage,

@@ -17,9 +17,6 @@ from dagster._core.executor.multiprocess import MultiprocessExecutor
 
 PRELOAD = ["playe_assets.defs.preload"]
 
-POOLS = {"io": 2, "cpu": 2, "gpu": 1}
-"""Steps of each pool that run at once over all runs of this machine; the instance is set to it at start."""
-
 
 @dg.executor(
     name="local",

@@ -16,10 +16,10 @@ from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run_iterator
 
 from playe_assets.core.errors import CaseBusyError
-from playe_assets.defs.executors import POOLS
+from playe_assets.defs.failures import note_failure
 from playe_assets.defs.partitions import CASES, TAG_CASE, TAG_PROCESS
 from playe_assets.defs.resources import WATCHERS
-from playe_assets.examination.settings import PROJECT_ROOT
+from playe_assets.examination.settings import PROJECT_ROOT, load_settings
 
 STAGES = ("ingested_media", "detections", "enhanced_frames", "qa_metrics", "forensic_report")
 _ALIVE = (
@@ -66,14 +66,9 @@ def prepare_home(home: Path) -> None:
 
 
 def open_instance() -> dg.DagsterInstance:
-    """The persistent instance, its pools limited as `executors.POOLS` says."""
+    """The persistent instance; limits of runs and pools stand in its dagster.yaml."""
     prepare_home(dagster_home())
-    instance = dg.DagsterInstance.get()
-    known = {limit.name: limit.limit for limit in instance.event_log_storage.get_pool_limits()}
-    for pool, limit in POOLS.items():
-        if pool not in known:  # an administrator's own limit stays
-            instance.event_log_storage.set_concurrency_slots(pool, limit)
-    return instance
+    return dg.DagsterInstance.get()
 
 
 def examine_here(
@@ -92,7 +87,7 @@ def examine_here(
     """
     from playe_assets.defs.location import defs
 
-    for other in instance.get_runs(dg.RunsFilter(tags={TAG_CASE: case_id}, statuses=list(_ALIVE))):
+    for other in instance.get_runs(dg.RunsFilter(tags={"dagster/partition": case_id}, statuses=list(_ALIVE))):
         if not _abandoned(other):
             raise CaseBusyError("case.busy_run", case=case_id, run=other.run_id)
         instance.report_run_failed(other, "The process that worked on this run is gone.")
@@ -119,11 +114,13 @@ def examine_here(
                 outcome.seconds[stage] = round(time.monotonic() - started.get(stage, time.monotonic()), 3)
                 on_stage(stage, "done" if event.is_step_success else "failed")
             if event.is_step_failure and not outcome.error:
-                outcome.failed_stage, outcome.error = stage, _said(event)
+                outcome.failed_stage, outcome.error = stage, _said(event, instance, run.run_id)
     finally:
         WATCHERS.remove(on_progress)
     finished = instance.get_run_by_id(run.run_id)
     outcome.success = finished is not None and finished.status == dg.DagsterRunStatus.SUCCESS
+    if not outcome.success:  # no daemon need be there to see it
+        note_failure(load_settings(), run, outcome.failed_stage, "run_failed", outcome.error)
     return outcome
 
 
@@ -171,7 +168,7 @@ def finished_outcome(instance: dg.DagsterInstance, run_id: str) -> Outcome:
     for record in instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.STEP_FAILURE).records:
         event = record.event_log_entry.dagster_event
         if event is not None and not outcome.error:
-            outcome.failed_stage, outcome.error = event.step_key or "", _said(event)
+            outcome.failed_stage, outcome.error = event.step_key or "", _said(event, instance, run_id)
     return outcome
 
 
@@ -189,18 +186,27 @@ def runs_of(instance: dg.DagsterInstance, case_id: str, limit: int = 10) -> list
     ]
 
 
-def daemon_alive(instance: dg.DagsterInstance) -> bool:
-    """Whether a sensor daemon has reported within the last half minute."""
-    beats = instance.get_daemon_heartbeats()
-    beat = beats.get("SENSOR")
-    return beat is not None and time.time() - beat.timestamp < 30
-
-
-def _said(event: Any) -> str:
+def _said(event: Any, instance: dg.DagsterInstance, run_id: str) -> str:
     data = event.step_failure_data
     if data.user_failure_data and data.user_failure_data.description:
         return str(data.user_failure_data.description)
     error = data.error
     while error is not None and error.cause is not None:  # "Exceeded max_retries" says nothing of the cause
         error = error.cause
+    if error is not None and error.cls_name == "DagsterAssetCheckFailedError":
+        return _refusal(instance, run_id, event.step_key) or str(error.message).strip()
     return str(error.message).strip() if error else str(event.message)
+
+
+def _refusal(instance: dg.DagsterInstance, run_id: str, asset: str) -> str:
+    """The gates that stopped `asset`, each with the exhibit and the expectation that its check names."""
+    kind = dg.DagsterEventType.ASSET_CHECK_EVALUATION
+    said = []
+    for record in instance.get_records_for_run(run_id, of_type=kind).records:
+        event = record.event_log_entry.dagster_event
+        check = event.asset_check_evaluation_data if event is not None else None
+        if check is None or check.passed or check.asset_key.to_user_string() != asset:
+            continue
+        if check.severity == dg.AssetCheckSeverity.ERROR:
+            said.append(f"{check.check_name}: {check.description}")
+    return "; ".join(said)

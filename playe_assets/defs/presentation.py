@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from playe_assets.core.values import DetectionManifest, EnhancedManifest, IngestManifest
-from playe_assets.defs.partitions import TAG_DELIVERY, TAG_IN_PLACE, TAG_PRESET
+from playe_assets.defs.partitions import TAG_DELIVERY, TAG_FINGERPRINT, TAG_IN_PLACE, TAG_PRESET
 from playe_assets.defs.results import preview
 from playe_assets.examination.stage import Stage
 
@@ -17,10 +17,11 @@ if TYPE_CHECKING:  # it brings the PDF and numpy, 0.2 s that every process of Da
     from playe_assets.examination.report import Issued
 
 
-def delivered(tags: Mapping[str, str]) -> tuple[Path | None, bool, str | None]:
-    """The delivered folder, whether it stays in place, and the preset, from the run's tags."""
+def delivered(tags: Mapping[str, str]) -> tuple[Path | None, dict[str, Any], str | None]:
+    """The delivered folder, how to take it, and the preset, from the run's tags."""
     folder = tags.get(TAG_DELIVERY)
-    return Path(folder) if folder else None, tags.get(TAG_IN_PLACE) == "true", tags.get(TAG_PRESET)
+    how = {"in_place": tags.get(TAG_IN_PLACE) == "true", "fingerprint": tags.get(TAG_FINGERPRINT)}
+    return Path(folder) if folder else None, how, tags.get(TAG_PRESET)
 
 
 def exhibit_rows(manifest: IngestManifest) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ log outlives an erased case (thumbnails only where `inline_previews` is on).
 from __future__ import annotations
 
 import base64
+import errno
 import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -34,12 +35,16 @@ def plain_failures(body: F) -> F:
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         try:
             return body(*args, **kwargs)
-        except (TransientError, OSError, dg.Failure):
+        except (TransientError, dg.Failure):
             raise
+        except OSError as problem:
+            # Its text may hold the name of a file; its number says enough, and it may pass: retry.
+            raise TransientError("system.os_error", errno=problem.errno, name=_errno(problem)) from None
         except PlayeError as problem:
+            # Without the cause: Dagster would keep its text, and names with it.
             raise dg.Failure(
-                description=str(problem), metadata={"code": problem.code}, allow_retries=False
-            ) from problem
+                description=problem.anonymous(), metadata={"code": problem.code}, allow_retries=False
+            ) from None
         except Exception as problem:
             said = f"{type(problem).__name__}: {problem}"
             raise dg.Failure(
@@ -47,6 +52,10 @@ def plain_failures(body: F) -> F:
             ) from problem
 
     return wrapped  # type: ignore[return-value]
+
+
+def _errno(problem: OSError) -> str:
+    return errno.errorcode.get(problem.errno or 0, type(problem).__name__)
 
 
 def materialized(

@@ -5,23 +5,22 @@ import time
 
 import dagster as dg
 
-from playe_assets.core.errors import PlayeError
-from playe_assets.custody.log import CustodyLog, utc_now
-from playe_assets.custody.record import Activity, Recorder
+from playe_assets.defs.failures import note_failure
 from playe_assets.defs.jobs import examine_case
 from playe_assets.defs.partitions import (
     CASES,
     TAG_CASE,
     TAG_DELIVERY,
+    TAG_FINGERPRINT,
     TAG_OPERATOR,
     TAG_OPERATOR_AUTH,
     TAG_PRESET,
     TAG_REQUEST,
 )
-from playe_assets.defs.resources import Laboratory, operator_of
+from playe_assets.defs.resources import Laboratory
 from playe_assets.examination.case_file import CaseFile
-from playe_assets.examination.cases import CaseFolder, Failure
 from playe_assets.examination.inbox import Dropped, reject, scan
+from playe_assets.examination.settings import Settings
 
 _MOST_REQUESTS = 10
 """Requests a tick; what is beyond waits five seconds in the inbox."""
@@ -55,11 +54,13 @@ def evidence_drop(
         key = f"{item.case.case_id if item.case else ''}:{item.fingerprint}:{item.arrived_ns}"
         if asked.get(name) == key:
             kept[name] = key  # its run is queued or at work; intake moves the folder out
+            if failed := _failed(context.instance, item.request_id):
+                said.append(f"{name}: its run {failed[:8]} failed; mend the cause and re-execute it")
         elif item.state == "rejected":
-            goal = reject(item, settings)
-            said.append(f"{name}: rejected, see {goal.name}/REASON.txt: {item.reason}")
+            said.append(_reject(item, settings))
         elif item.state == "growing":
-            said.append(f"{name}: {item.files} files, {item.reason or f'quiet in {item.wait_s:.0f} s'}")
+            told = item.told or f"quiet in {item.wait_s:.0f} s"
+            said.append(f"{ascii(name)[1:-1]}: {item.files} files, {told}")
         elif item.case is not None and len(requests) < _MOST_REQUESTS:
             requests.append(_request(item, item.case, key))
             kept[name] = key
@@ -77,10 +78,26 @@ def evidence_drop(
     )
 
 
+def _reject(item: Dropped, settings: Settings) -> str:
+    name = ascii(item.folder.name)[1:-1]
+    try:
+        goal = reject(item, settings)
+    except OSError as problem:  # a read-only folder: say so, and go on with the others
+        return f"{name}: cannot be moved to rejected/ ({problem.strerror}): {item.told}"
+    return f"{name}: rejected, see rejected/{ascii(goal.name)[1:-1]}/REASON.txt: {item.told}"
+
+
+def _failed(instance: dg.DagsterInstance, request_id: str) -> str | None:
+    """The run of this request, if it has failed and nobody has run it again."""
+    runs = instance.get_runs(dg.RunsFilter(tags={TAG_REQUEST: request_id}), limit=1)
+    return runs[0].run_id if runs and runs[0].status == dg.DagsterRunStatus.FAILURE else None
+
+
 def _request(item: Dropped, case: CaseFile, key: str) -> dg.RunRequest:
     tags = {
         TAG_CASE: case.case_id,
-        TAG_REQUEST: f"drop-{item.fingerprint[:16]}",
+        TAG_REQUEST: item.request_id,
+        TAG_FINGERPRINT: item.fingerprint,
         TAG_DELIVERY: str(item.folder),
         TAG_OPERATOR: case.operator or "unknown",
         TAG_OPERATOR_AUTH: "case-file",
@@ -101,7 +118,6 @@ def failed_examination(context: dg.RunFailureSensorContext, laboratory: Laborato
     """One failed run."""
     settings = laboratory.settings()
     run = context.dagster_run
-    case_id = run.tags.get("dagster/partition", "")
     events = context.get_step_failure_events()
     step = events[0].step_key or "" if events else ""
     cause = events[0].step_failure_data.user_failure_data if events else None
@@ -109,17 +125,4 @@ def failed_examination(context: dg.RunFailureSensorContext, laboratory: Laborato
     code = "run_failed"
     if cause and cause.metadata and "code" in cause.metadata:
         code = str(cause.metadata["code"].value)
-    recorder = Recorder(
-        CustodyLog(settings.log_path),
-        request_id=run.tags.get(TAG_REQUEST, run.run_id),
-        case_id=case_id or None,
-        operator=operator_of(run.tags),
-        activity=Activity(step or None, case_id or None, run.run_id, step or None),
-        audit=settings.audit,
-    )
-    recorder.note("processing.run_failed", step=step or None,
-                  error={"type": "RunFailure", "code": code, "message": message[:500]})  # fmt: skip
-    try:
-        CaseFolder(settings, case_id).add_failure(Failure(run.run_id, step, code, message[:500], utc_now()))
-    except PlayeError as problem:
-        context.log.warning(str(problem))
+    note_failure(settings, run, step, code, message)

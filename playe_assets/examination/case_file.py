@@ -18,7 +18,7 @@ DEFAULT_PRESET = "forensic_safe"
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _ID_WORDS = "1 to 64 letters, digits, '.', '_' or '-', beginning with a letter or digit, without '..'"
 _TEXTS = ("title", "operator", "customer", "request", "received_from")
-_KEYS = ("case", *_TEXTS, "preset", "language", "references", "exhibits")
+_KEYS = ("case", *_TEXTS, "request_id", "preset", "language", "references", "exhibits")
 _LONGEST = 2000
 _LARGEST_FILE = 1 << 20
 
@@ -43,6 +43,8 @@ class CaseFile:
     received_from: str = ""
     preset: str | None = None
     language: str | None = None
+    request_id: str | None = None
+    """Written by `playe case submit`, so that its number goes with the case into run, log and report."""
     references: Mapping[str, str] = field(default_factory=dict)
     """Exhibit to the reference file that full-reference metrics compare with, paths below the folder."""
     exhibits: tuple[Listed, ...] | None = None
@@ -67,9 +69,10 @@ def read_case_file(folder: Path, default_id: str | None = None) -> CaseFile:
         if not valid_case_id(case_id):
             raise CaseFileError("case.folder_name", folder=repr(case_id), allowed=_ID_WORDS)
         return CaseFile(case_id=case_id)
+    size = path.stat().st_size
+    if size > _LARGEST_FILE:  # before reading: a tick must not read what somebody calls case.yaml
+        raise CaseFileError("case.too_large", file=NAME, size=size, allowed=_LARGEST_FILE)
     raw = path.read_bytes()
-    if len(raw) > _LARGEST_FILE:
-        raise CaseFileError("case.too_large", file=NAME, size=len(raw), allowed=_LARGEST_FILE)
     try:
         content = raw.decode("utf-8")
     except UnicodeDecodeError as problem:
@@ -101,6 +104,10 @@ def parse_case_file(content: str) -> CaseFile:
         values["preset"] = _word(block, "preset", preset_names())
     if block.get("language") is not None:
         values["language"] = _word(block, "language", LANGUAGES)
+    if block.get("request_id") is not None:
+        if not isinstance(block["request_id"], str) or not valid_case_id(block["request_id"]):
+            raise _wrong(block, "request_id", _ID_WORDS)
+        values["request_id"] = block["request_id"]
     if "references" in block and block["references"] is not None:
         values["references"] = _references(block)
     if "exhibits" in block and block["exhibits"] is not None:
@@ -116,7 +123,9 @@ def _word(block: Block, key: str, choices: tuple[str, ...]) -> str:
 
 def _references(block: Block) -> dict[str, str]:
     given = block["references"]
-    if not isinstance(given, Block) or not all(isinstance(v, str) for v in given.values.values()):
+    if not isinstance(given, Block) or not all(
+        isinstance(v, str) and v.isprintable() and k.isprintable() for k, v in given.values.items()
+    ):
         raise _wrong(block, "references", "a mapping of exhibit: reference file")
     return {k: str(v) for k, v in given.values.items()}
 
@@ -130,7 +139,8 @@ def _exhibits(block: Block) -> tuple[Listed, ...]:
     for item in given:
         name: Any = item.get("name") if isinstance(item, Block) else item
         size: Any = item.get("size") if isinstance(item, Block) else None
-        good = isinstance(name, str) and name and not name.startswith("/") and ".." not in name.split("/")
+        good = isinstance(name, str) and name and name.isprintable()
+        good = good and not name.startswith("/") and ".." not in name.split("/")
         if isinstance(item, Block) and set(item.values) - {"name", "size"}:
             good = False
         if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 0):

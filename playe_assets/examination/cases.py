@@ -15,6 +15,7 @@ from typing import Any
 from playe_assets.core.canonical import from_plain, to_plain
 from playe_assets.core.errors import CaseBusyError, CommandError
 from playe_assets.core.values import Exhibit, Refusal
+from playe_assets.examination.case_file import valid_case_id
 from playe_assets.examination.settings import Settings
 from playe_assets.stores.case_store import CaseStore
 
@@ -76,6 +77,8 @@ class CaseFolder:
     """`models-data/cases/<case>/`: `case.json`, `objects/`, `reports/`."""
 
     def __init__(self, settings: Settings, case_id: str) -> None:
+        if not valid_case_id(case_id):  # a partition added by hand may hold anything, `../` too
+            raise CommandError("case.bad_id", case=repr(case_id))
         self.settings = settings
         self.case_id = case_id
         self.root = settings.cases / case_id

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -80,7 +80,7 @@ def conclude(
         case=_case(stage),
         preset_text=(PRESETS / f"{ingest.preset.name}.yaml").read_text(encoding="utf-8"),
         received_utc=_seconds(case.deliveries[0].received_utc if case.deliveries else case.created_utc),
-        performed_utc=_seconds(now),
+        performed_utc=_seconds(_performed(lines, ingest.examination_id) or now),
         issued_utc=_seconds(now),
         ingest=ingest,
         detection=detection,
@@ -137,8 +137,6 @@ def _laboratory(stage: Stage) -> Laboratory:
 def _case(stage: Stage) -> CaseFacts:
     case = stage.folder.read()
     operator = stage.recorder.operator
-    if case.operator and operator.auth == "case-file":
-        operator = replace(operator, id=case.operator)
     return CaseFacts(case.case_id, case.title, case.customer, case.request, operator, case.language)
 
 
@@ -148,6 +146,14 @@ def _log_lines(stage: Stage) -> list[dict[str, Any]]:
         for _, entry, _ in stage.recorder.log.read()
         if entry is not None and entry.get("case_id") == stage.case_id
     ]
+
+
+def _performed(lines: Sequence[dict[str, Any]], examination_id: str) -> str | None:
+    """When the last operation of this examination ended, as the log says."""
+    ends = [
+        str(e["t_end_utc"]) for e in lines if e.get("examination_id") == examination_id and e.get("t_end_utc")
+    ]
+    return max(ends, default=None)
 
 
 def _attempts(lines: Sequence[dict[str, Any]], run_id: str | None) -> tuple[Attempt, ...]:

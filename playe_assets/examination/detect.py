@@ -22,8 +22,9 @@ from playe_assets.core.values import (
 )
 from playe_assets.enhancers import ENHANCERS
 from playe_assets.examination.plan import Plan, PlannedDetector, read_weights
-from playe_assets.examination.stage import Stage, reason_of
+from playe_assets.examination.stage import Stage, exhibit_faults, reason_of
 from playe_assets.examination.tracks import build_tracks
+from playe_assets.inference.weights import model_cards
 from playe_assets.media.clip import read_clip
 from playe_assets.media.photo import read_photo
 
@@ -91,18 +92,30 @@ def _examine(stage: Stage, made: Plan, exhibit: Exhibit) -> DetectionEntry:
             inputs=[exhibit.sha256],
             params={_label(i, planned): p.plain for i, p in enumerate(planned)},
             ai_class="none",
+            model=_models(stage, planned),
         ) as work:
             found = _findings(stage, made, exhibit)
             sha256 = stage.store.put_json(found)
             counts = Counter(d.label for seen in found.frames for d in seen.found)
             work.outputs.append(sha256)
             work.metrics.update(counts)
-    except PlayeError as problem:
-        if not problem.permanent:
-            raise
+    except exhibit_faults() as problem:
         return DetectionEntry(exhibit.number, None, {}, failure=reason_of(problem))
     return DetectionEntry(exhibit.number, sha256, dict(sorted(counts.items())), len(found.tracks),
                           found.frames_seen)  # fmt: skip
+
+
+def _models(stage: Stage, planned: tuple[PlannedDetector, ...]) -> dict[str, object] | None:
+    """The `model` field of the record: what the detectors' weights are; null where none has any."""
+    names = [name for p in planned for name in p.cls.weights]
+    if not names:
+        return None
+    cards = model_cards(stage.settings.registry)
+    return {
+        name: {"name": name, "version": cards[name].version, "weights_sha256": cards[name].sha256,
+               "licence": cards[name].licence, "approval": None}
+        for name in names
+    }  # fmt: skip
 
 
 def _findings(stage: Stage, made: Plan, exhibit: Exhibit) -> ExhibitDetections:

@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 
 from playe_assets.core.contracts import Enhancer
-from playe_assets.core.errors import PlayeError
 from playe_assets.core.values import (
     AiClass,
     Derivative,
@@ -23,7 +22,7 @@ from playe_assets.core.values import (
 )
 from playe_assets.custody.record import Operation
 from playe_assets.examination.plan import Plan, PlannedStep
-from playe_assets.examination.stage import Stage, reason_of
+from playe_assets.examination.stage import Stage, exhibit_faults, reason_of
 
 
 @dataclass(frozen=True)
@@ -107,9 +106,7 @@ def _one(
             op.metrics.update(frames_decoded=done.frames_decoded, frames_out=done.frames_out,
                               frames_corrupt=done.frames_corrupt)  # fmt: skip
             op.extra["ai_class"] = highest(done.steps).value
-    except PlayeError as problem:
-        if not problem.permanent:
-            raise
+    except exhibit_faults() as problem:
         failed = Enhanced(exhibit.number, (), (), promised, 0, 0, 0, failure=reason_of(problem))
         return failed, [], []
     shown = [

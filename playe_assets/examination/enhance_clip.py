@@ -24,6 +24,7 @@ from playe_assets.exporters.pictures import make_pictures
 from playe_assets.media.clip import ClipReader, read_clip
 from playe_assets.media.clip_write import ClipWriter, ProxyWriter
 from playe_assets.media.ledger import write_ledger
+from playe_assets.media.pixel_digest import PixelDigest
 
 _PROGRESS_FRAMES = 50
 
@@ -73,13 +74,14 @@ def enhance_clip(stage: Stage, made: Plan, exhibit: Exhibit) -> Made:
     with stage.store.scratch() as folder, ExitStack() as records:
         # The steps work on the stream at the same time, so their pairs of lines span the same minutes.
         ops = [
-            records.enter_context(recorded_step(stage, exhibit, i, p, [exhibit.sha256]))
+            records.enter_context(recorded_step(stage, exhibit, i, p, [exhibit.sha256] if i == 1 else []))
             for i, p in enumerate(planned, 1)
         ]
         out_frames = 0
         with ExitStack() as stack:
             outputs = _Outputs(folder, base, made, facts, stack)
-            for frame in _chain(_source(reader, shown, facts), workers):
+            digests = [PixelDigest() for _ in workers]
+            for frame in _chain(_source(reader, shown, facts), workers, digests):
                 _write(outputs, frame)
                 if frame.index in (0, shown.index):
                     shown.after, shown.frame = frame.pixels, frame.index
@@ -91,8 +93,12 @@ def enhance_clip(stage: Stage, made: Plan, exhibit: Exhibit) -> Made:
             raise UndecodableError("media.no_frames", file=exhibit.name_shown)
         steps = tuple(step_of(i, p, w) for i, (p, w) in enumerate(zip(planned, workers, strict=True), 1))
         derivatives = _adopt(stage, exhibit, outputs, highest(steps))
-        for op, step in zip(ops, steps, strict=True):
-            op.outputs.append(derivatives[0].sha256)
+        taken = exhibit.sha256
+        for op, step, digest in zip(ops, steps, digests, strict=True):
+            # As with photographs, the chain of digests runs over samples: all frames that left the step.
+            op.inputs[:] = [taken]
+            taken = digest.hexdigest()
+            op.outputs.append(taken)
             op.metrics.update(step.measured)
     pictures: dict[str, bytes] = {}
     if shown.before is not None and shown.after is not None:
@@ -119,10 +125,16 @@ def _source(reader: ClipReader, shown: _Shown, facts: StreamFacts) -> Iterator[F
         yield frame
 
 
-def _chain(frames: Iterator[Frame], workers: list[Enhancer]) -> Iterator[Frame]:
-    for worker in workers:
-        frames = worker.stream(frames)
+def _chain(frames: Iterator[Frame], workers: list[Enhancer], digests: list[PixelDigest]) -> Iterator[Frame]:
+    for worker, digest in zip(workers, digests, strict=True):
+        frames = _digested(worker.stream(frames), digest)
     return frames
+
+
+def _digested(frames: Iterator[Frame], digest: PixelDigest) -> Iterator[Frame]:
+    for frame in frames:
+        digest.update(frame.pixels)
+        yield frame
 
 
 def _write(outputs: _Outputs, frame: Frame) -> None:

@@ -5,6 +5,7 @@ A tick looks at names, sizes and times only; it never opens evidence and never h
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -36,8 +37,18 @@ class Dropped:
     files: int = 0
     total_bytes: int = 0
     reason: str = ""
+    """For people, with values; belongs into REASON.txt."""
+    told: str = ""
+    """The same without names and values of the evidence, for Dagster's event log."""
     wait_s: float = 0.0
     """Of a growing folder that lacks nothing but quiet: seconds until it is ready if nothing changes."""
+
+    @property
+    def request_id(self) -> str:
+        """Of this arrival: the same folder dropped again is another request."""
+        if self.case is not None and self.case.request_id:
+            return self.case.request_id
+        return "drop-" + hashlib.sha256(f"{self.fingerprint}:{self.arrived_ns}".encode()).hexdigest()[:16]
 
 
 def scan(settings: Settings, now: float | None = None) -> list[Dropped]:
@@ -49,7 +60,14 @@ def scan(settings: Settings, now: float | None = None) -> list[Dropped]:
         if entry.name.startswith(".") or entry.name == settings.rejected.name:
             continue
         if entry.is_dir(follow_symlinks=False):
-            found.append(look(Path(entry.path), settings, now))
+            folder = Path(entry.path)
+            try:
+                found.append(look(folder, settings, now))
+            except FileNotFoundError:  # an intake has just moved it out
+                continue
+            except OSError as problem:  # one folder that cannot be read must not stop the others
+                said = f"cannot be read: {errno.errorcode.get(problem.errno or 0, 'error')}"
+                found.append(Dropped(folder, "growing", "", 0, reason=said, told=said))
     return found
 
 
@@ -70,31 +88,41 @@ def look(folder: Path, settings: Settings, now: float) -> Dropped:
     total = sum(size for _, size, _ in evidence)
     quiet = now - newest
 
-    def answer(state: str, case: CaseFile | None = None, reason: str = "", wait_s: float = 0.0) -> Dropped:
+    def answer(
+        state: str, case: CaseFile | None = None, reason: str = "", wait_s: float = 0.0, told: str = ""
+    ) -> Dropped:
         return Dropped(
-            folder, state, fingerprint, arrived.st_ctime_ns, case, len(evidence), total, reason, wait_s
+            folder, state, fingerprint, arrived.st_ctime_ns, case, len(evidence), total, reason, told, wait_s
         )
+
+    def refuse(problem: CaseFileError, case: CaseFile | None = None) -> Dropped:
+        # A slow copy may have stopped in the middle of case.yaml: nothing is rejected before it has settled.
+        state = "growing" if quiet < settings.settle_s else "rejected"
+        return answer(state, case, str(problem), max(0.0, settings.settle_s - quiet), problem.anonymous())
 
     if quiet < settings.quiet_s:
         # Anything may still change, a half-written case.yaml too: judge nothing yet.
         complete = _complete(folder, entries)
         return answer("growing", wait_s=settings.quiet_s - quiet if complete else settings.settle_s - quiet)
+    if not folder.name.isprintable():
+        return refuse(CaseFileError("inbox.folder_bytes", folder=ascii(folder.name)))
     try:
         case = read_case_file(folder)
     except CaseFileError as problem:
-        if quiet < settings.settle_s:  # a slow copy may have stopped in the middle of case.yaml
-            return answer("growing", reason=str(problem), wait_s=settings.settle_s - quiet)
-        return answer("rejected", reason=str(problem))
+        return refuse(problem)
     if case.exhibits is None:
         if quiet < settings.settle_s:
             return answer("growing", case, wait_s=settings.settle_s - quiet)
     elif missing := _missing(case, entries):
         # The operator listed what will come: wait for it as long as it takes, and say so in each tick.
-        return answer("growing", case, reason=f"waiting for {missing}", wait_s=settings.settle_s)
-    if not evidence and quiet < settings.settle_s:
-        return answer("growing", case, wait_s=settings.settle_s - quiet)
+        return answer("growing", case, missing[0], settings.settle_s, missing[1])
     if not evidence:
-        return answer("rejected", case, reason=str(CaseFileError("inbox.empty", folder=folder.name)))
+        return refuse(CaseFileError("inbox.empty", folder=folder.name), case)
+    if not (settings.cases / case.case_id / "case.json").exists():
+        there = {name for name, _, _ in entries}
+        for wanted in (*case.references, *case.references.values()):
+            if os.fsencode(wanted) not in there:
+                return refuse(CaseFileError("intake.reference_absent", name=wanted), case)
     return answer("ready", case)
 
 
@@ -122,9 +150,15 @@ def keep(folder: Path, goal: Path) -> None:
     goal.parent.mkdir(parents=True, exist_ok=True)
     try:
         folder.rename(goal)
-    except OSError:  # another filesystem: copy, then remove
-        shutil.copytree(folder, goal, symlinks=True, copy_function=shutil.copy2)
+    except OSError:  # another filesystem: copy what can be copied, then remove
+        shutil.copytree(folder, goal, symlinks=True, ignore=special_files)
         shutil.rmtree(folder)
+
+
+def special_files(folder: str, names: list[str]) -> list[str]:
+    """FIFOs, sockets and devices among `names`, which `copytree` must leave out."""
+    paths = [Path(folder) / name for name in names]
+    return [p.name for p in paths if not (p.is_symlink() or p.is_dir() or p.is_file())]
 
 
 def _free(goal: Path) -> Path:
@@ -155,17 +189,18 @@ def _walk(folder: Path) -> Iterator[tuple[bytes, os.stat_result]]:
             yield os.path.relpath(entry.path, root), facts
 
 
-def _missing(case: CaseFile, entries: list[tuple[bytes, int, int]]) -> str:
+def _missing(case: CaseFile, entries: list[tuple[bytes, int, int]]) -> tuple[str, str] | None:
+    """What a listed folder still waits for: with the name, and without."""
     sizes = {name: size for name, size, _ in entries}
-    for item in case.exhibits or ():
+    listed = case.exhibits or ()
+    for number, item in enumerate(listed, start=1):
         size = sizes.get(os.fsencode(item.name))
-        if size is None:
-            return item.name
-        if item.size is not None and size < item.size:
-            return f"{item.name} ({size} of {item.size} bytes)"
-        if item.size is not None and size > item.size:
-            return f"{item.name} (has {size} bytes, listed are {item.size})"
-    return ""
+        if size is not None and item.size in (None, size):
+            continue
+        state = "absent" if size is None else f"has {size} bytes, listed are {item.size}"
+        place = f"entry {number} of {len(listed)}"
+        return f"waiting for {item.name}: {state}", f"waiting for {place}: {state}"
+    return None
 
 
 def _complete(folder: Path, entries: list[tuple[bytes, int, int]]) -> bool:

@@ -36,11 +36,13 @@ def ingest(
     preset: str | None,
     *,
     in_place: bool = False,
+    fingerprint: str | None = None,
     limits: Limits | None = None,
 ) -> Ingested:
     """Take `delivered` (if it still lies in the inbox) and open the examination.
 
-    With `in_place` the folder is the operator's own and stays where it is.
+    With `in_place` the folder is the operator's own and stays where it is. With `fingerprint` the folder must
+    still be what the sensor judged.
 
     Without a delivery the case's exhibits are examined again, which gives the same manifest.
 
@@ -49,9 +51,15 @@ def ingest(
         CommandError: there is neither a delivery nor an earlier one.
     """
     folder, case_file = stage.folder, None
-    if delivered is not None and delivered.is_dir():
-        case_file = read_case_file(delivered, stage.case_id)
     earlier = folder.read() if folder.exists() else None
+    if delivered is not None and delivered.is_dir():
+        if fingerprint is not None and look(delivered, stage.settings, 0.0).fingerprint != fingerprint:
+            raise CommandError("case.delivery_changed", case=stage.case_id)
+        case_file = read_case_file(delivered, stage.case_id)
+    elif delivered is not None:
+        taken = {n.request_id for n in earlier.deliveries} if earlier else set()
+        if stage.recorder.request_id not in taken:
+            raise CommandError("case.delivery_gone", case=stage.case_id)
     if case_file is None and earlier is None:
         raise CommandError("case.nothing_delivered", case=stage.case_id, folder=str(delivered))
     chosen = preset or (case_file.preset if case_file else None) or (earlier.preset if earlier else None)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import zip_longest
 from typing import Any
 
 from playe_assets.core.canonical import to_plain
-from playe_assets.core.contracts import Frame, Metric, Pair
+from playe_assets.core.contracts import Frame, Metric, Pair, Pixels
 from playe_assets.core.errors import IntegrityError
 from playe_assets.core.values import (
     Derivative,
@@ -19,11 +20,12 @@ from playe_assets.core.values import (
     IngestManifest,
     MediaKind,
     MetricsManifest,
+    StreamFacts,
 )
 from playe_assets.enhancers import ENHANCERS
 from playe_assets.examination.detect import facts_of
 from playe_assets.examination.plan import Plan
-from playe_assets.examination.stage import Stage
+from playe_assets.examination.stage import Stage, exhibit_faults, reason_of
 from playe_assets.media.clip import read_clip
 from playe_assets.media.photo import read_photo
 
@@ -53,7 +55,12 @@ def measure(stage: Stage, ingest_sha256: str, enhanced_sha256: str) -> Measured:
     rows = []
     for number, derivative in enumerate(todo):
         stage.progress(derivative.number, number, len(todo))
-        rows.append(_row(stage, made, exhibits, derivative))
+        try:
+            rows.append(_row(stage, made, exhibits, derivative))
+        except exhibit_faults() as problem:
+            reason_of(
+                problem
+            )  # the log has it; without a row the gate withholds this derivative, not the others
     stage.progress("", len(todo), len(todo))
     columns = tuple(to_plain(c) for m in made.metrics for c in m.cls.columns)
     table = stage.store.put_bytes(_parquet(rows, [str(c["name"]) for c in columns]))
@@ -112,13 +119,15 @@ def _pairs(
         before = turn.frame(read_photo(paths.path(exhibit.sha256), facts).pixels)
         yield Pair(before, read_photo(paths.path(derivative.sha256)).pixels, truth)
         return
-    truths: Iterator[Frame] = iter(())
-    if usable and reference is not None:
-        truths = iter(read_clip(paths.path(reference.sha256), reference.facts))
     every = Fraction(str(made.preset.compare_every_s))
     base = Fraction(facts.time_base or "1/1000")
-    with read_clip(paths.path(exhibit.sha256), facts) as before_clip, \
-            read_clip(paths.path(derivative.sha256)) as after_clip:  # fmt: skip
+    with ExitStack() as stack:
+        before_clip = stack.enter_context(read_clip(paths.path(exhibit.sha256), facts))
+        after_clip = stack.enter_context(read_clip(paths.path(derivative.sha256)))
+        truths: Iterator[_Timed] = iter(())
+        if usable and reference is not None:
+            truth_clip = stack.enter_context(read_clip(paths.path(reference.sha256), reference.facts))
+            truths = _timed(truth_clip, facts_of(reference))
         first: int | None = None
         due = Fraction(0)
         last: Pair | None = None
@@ -130,18 +139,36 @@ def _pairs(
             known = next(truths, None)
             first = before_frame.pts if first is None else first
             at = (before_frame.pts - first) * base
-            last = Pair(before_frame.pixels, after_frame.pixels, known.pixels if known else None)
+            # A reference shows the same moments or it is none: another time is not compared.
+            truth = known.pixels if known is not None and abs(known.at - at) <= _SAME_MOMENT_S else None
+            last = Pair(before_frame.pixels, after_frame.pixels, truth)
             if at >= due:
                 due = every * (at // every + 1)
-                yield _turned(turn, last)
+                yield Pair(turn.frame(last.exhibit), last.derivative, last.reference)
                 last = None
         if last is not None:
-            yield _turned(turn, last)
+            yield Pair(turn.frame(last.exhibit), last.derivative, last.reference)
 
 
-def _turned(turn: Any, pair: Pair) -> Pair:
-    # The derivative is upright already; the exhibit's frame is turned here, and the reference is delivered upright.
-    return Pair(turn.frame(pair.exhibit), pair.derivative, pair.reference)
+_SAME_MOMENT_S = Fraction(1, 200)
+"""Matroska rounds to 1 ms, and a half frame at 100 frames a second is 5 ms."""
+
+
+@dataclass(frozen=True)
+class _Timed:
+    """An upright frame with its time in seconds after the first."""
+
+    at: Fraction
+    pixels: Pixels
+
+
+def _timed(frames: Iterable[Frame], facts: StreamFacts) -> Iterator[_Timed]:
+    turn = ENHANCERS.get("orient")(None, facts)
+    base = Fraction(facts.time_base or "1/1000")
+    first: int | None = None
+    for frame in frames:
+        first = frame.pts if first is None else first
+        yield _Timed((frame.pts - first) * base, turn.frame(frame.pixels))
 
 
 def _parquet(rows: list[dict[str, Any]], columns: list[str]) -> bytes:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from playe_assets.core.canonical import from_plain
-from playe_assets.core.errors import IntegrityError, PlayeError
+from playe_assets.core.errors import IntegrityError, PlayeError, TransientError
 from playe_assets.core.values import IngestManifest, Reason
 from playe_assets.custody.environment import code_version
 from playe_assets.custody.record import Recorder
@@ -69,11 +69,27 @@ class Stage:
 
         wanted = self.settings.threads or len(os.sched_getaffinity(0))
         cv2.setNumThreads(wanted)
+        self.recorder.threads = wanted
         return wanted
 
 
+def exhibit_faults() -> tuple[type[Exception], ...]:
+    """What one exhibit's pixels may provoke in a library; it fails that exhibit and never the others."""
+    import cv2
+
+    return (PlayeError, MemoryError, ValueError, ArithmeticError, cv2.error)
+
+
 def reason_of(problem: Exception) -> Reason:
-    """An error as a reason that manifests carry: our own with code and facts, another's by its type only."""
+    """An error as a reason that manifests carry: our own with code and facts, another's by its type.
+
+    Raises:
+        TransientError: `problem` itself, where another try may succeed.
+    """
+    if isinstance(problem, TransientError):
+        raise problem
     if isinstance(problem, PlayeError):
         return Reason(problem.code, {k: str(v) for k, v in problem.facts.items()})
+    if isinstance(problem, MemoryError):
+        return Reason("processing_memory", {})
     return Reason("unexpected", {"type": type(problem).__name__, "message": str(problem)[:300]})

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from playe_assets.core.errors import CommandError
 from playe_assets.examination.case_file import NAME, CaseFile, read_case_file, valid_case_id
+from playe_assets.examination.inbox import special_files
 from playe_assets.examination.plan import plan
 from playe_assets.examination.settings import Settings
 
@@ -41,8 +42,14 @@ def check_submission(settings: Settings, folder: Path, case_id: str | None, pres
     return Submission(folder, case_id or given.case_id, preset, given)
 
 
-def drop(settings: Settings, submission: Submission, operator: str) -> Path:
-    """Copy the folder into the inbox so that the sensor sees it whole or not at all; returns its place there."""
+def drop(
+    settings: Settings, submission: Submission, operator: str, request_id: str, *, explicit: bool
+) -> Path:
+    """Copy the folder into the inbox so that the sensor sees it whole or not at all; returns its place there.
+
+    `operator` stands where case.yaml names none, or in its place if it was given `explicit`ly. FIFOs, sockets
+    and devices cannot be copied and stay behind.
+    """
     import yaml
 
     settings.inbox.mkdir(parents=True, exist_ok=True)
@@ -52,13 +59,20 @@ def drop(settings: Settings, submission: Submission, operator: str) -> Path:
         goal = settings.inbox / f"{submission.case_id}~{number}"
         number += 1
     scratch = settings.inbox / f".{goal.name}.{os.getpid()}"
-    shutil.copytree(submission.folder, scratch, symlinks=True, ignore=_only_files)
+    try:
+        shutil.copytree(submission.folder, scratch, symlinks=True, ignore=special_files)
+    except shutil.Error as problem:
+        shutil.rmtree(scratch, ignore_errors=True)
+        first = problem.args[0][0]
+        raise CommandError("submission.unreadable", file=first[0], problem=first[2]) from None
     file = scratch / NAME
     content = yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else {}
     content["case"] = submission.case_id
     if submission.preset:
         content["preset"] = submission.preset
-    content.setdefault("operator", operator)
+    if explicit or not content.get("operator"):
+        content["operator"] = operator
+    content["request_id"] = request_id
     listed = sorted(p for p in scratch.rglob("*") if p.is_file() and not p.is_symlink() and p != file)
     names = [p.relative_to(scratch) for p in listed]
     if all(str(n).isprintable() for n in names):  # YAML cannot name other bytes; those wait the settle time
@@ -68,9 +82,3 @@ def drop(settings: Settings, submission: Submission, operator: str) -> Path:
     file.write_text(yaml.safe_dump(content, allow_unicode=True, sort_keys=False), encoding="utf-8")
     scratch.rename(goal)
     return goal
-
-
-def _only_files(folder: str, names: list[str]) -> list[str]:
-    """FIFOs and devices cannot be copied; intake of the original would refuse them with a reason."""
-    paths = [Path(folder) / name for name in names]
-    return [p.name for p in paths if not (p.is_symlink() or p.is_dir() or p.is_file())]

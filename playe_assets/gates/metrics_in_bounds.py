@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from playe_assets.core.contracts import Evidence, Gate
+from playe_assets.core.errors import IntegrityError
 from playe_assets.core.presets import Threshold
 from playe_assets.core.values import Verdict
 
@@ -58,6 +59,9 @@ class MetricsInBounds(Gate):
         kwargs = {"column": threshold.column, "min_value": threshold.low, "max_value": threshold.high}
         result = validator.run(chosen, "expect_column_values_to_be_between", kwargs)
         outside = {int(i) for i in result["result"].get("unexpected_index_list") or ()}
+        if not result["success"] and not outside:
+            # It did not judge (an exception inside it is answered like this): never read as passed.
+            raise IntegrityError("gate.no_answer", gate=self.name, column=threshold.column)
         low = "-" if threshold.low is None else f"{threshold.low:g}"
         high = "-" if threshold.high is None else f"{threshold.high:g}"
         return [

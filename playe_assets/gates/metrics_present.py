@@ -1,4 +1,4 @@
-"""Every main derivative was measured: one row each, every column there."""
+"""Every main derivative was measured: one row each, every column there; what was not is withheld."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class MetricsPresent(Gate):
 
     name: ClassVar[str] = "metrics_present"
     stage: ClassVar[str] = "qa_metrics"
-    kind: ClassVar[str] = "integrity"
+    kind: ClassVar[str] = "quality"
     description: ClassVar[str] = "Every derivative was measured, with every column."
 
     def judge(self, evidence: Evidence) -> list[Verdict]:
