@@ -87,7 +87,9 @@ def test_a_run_that_selects_only_what_lies_behind_the_gate_is_refused_too(tamper
     assert len(laboratory.reports("TAMPER-1")) == 1
 
 
-def test_a_byte_flipped_behind_the_gate_is_found_by_the_next_stage_that_reads_it(laboratory, instance, small_case):
+def test_a_byte_flipped_behind_the_gate_is_found_by_the_next_stage_that_reads_it(
+    laboratory, instance, small_case
+):
     assert examine(instance, "SMALL-1", small_case, select=["ingested_media"]).success
     record = laboratory.case("SMALL-1").read().deliveries[0].record
     [exhibit] = laboratory.case("SMALL-1").store.get_json(record)["exhibits"]
@@ -100,7 +102,9 @@ def test_a_byte_flipped_behind_the_gate_is_found_by_the_next_stage_that_reads_it
     assert laboratory.reports("SMALL-1") == []
 
 
-def test_half_a_photograph_goes_on_as_partial_and_the_report_names_the_missing_rows(laboratory, instance, tmp_path):
+def test_half_a_photograph_goes_on_as_partial_and_the_report_names_the_missing_rows(
+    laboratory, instance, tmp_path
+):
     folder = write_case(tmp_path / "HALF-1", "HALF-1")
     whole = write_photo(tmp_path / "whole.jpg", seed=9).read_bytes()
     (folder / "z_half.jpg").write_bytes(whole[: len(whole) // 2])
