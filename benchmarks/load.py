@@ -27,7 +27,7 @@ def run(options: Options) -> list[Figure]:
         Figure("code location, the import itself", found["ours in"], "s", at_most=1.5),
         Figure("import dagster alone, whole process", found["dagster"], "s"),
         Figure(
-            "code location, processor time", found["ours cpu"], "s", note="hardly depends on what runs beside"
+            "code location, processor time", found["ours cpu"], "s", note="less swayed by what runs beside"
         ),
         Figure("import dagster alone, processor time", found["dagster cpu"], "s"),
         Figure("of the import, ours", own, "s", note="the difference of the two imports in one round"),

@@ -127,7 +127,7 @@ def timed(command: list[str], env: dict[str, str] | None = None) -> tuple[float,
 
 
 def processor_seconds(command: list[str]) -> float:
-    """Processor seconds, user and system, of a whole process: nearly the same however busy the machine is."""
+    """Processor seconds, user and system, of a whole process: less swayed by what else runs than wall time."""
     child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
