@@ -2,7 +2,8 @@
 
 A line's `seq` is its index in the file, its `prev_hash` the sha256 of the raw previous line without its
 newline (64 zeros for the first). Nothing is ever rewritten. A line cut short by a crash is closed with a
-newline, keeps its index and is acknowledged by a `log.torn` entry.
+newline, keeps its index and is acknowledged by a `log.torn` entry; where a crash cut that entry short as
+well, the next one acknowledges both: it states how many torn lines stand before it and their sha256.
 """
 
 from __future__ import annotations
@@ -92,10 +93,17 @@ class CustodyLog:
                 fcntl.flock(fd, fcntl.LOCK_UN)
 
     def head(self) -> Head:
-        """The present end of the log; an empty log has zero lines and the genesis hash."""
+        """The present end of the log; an empty log has zero lines and the genesis hash.
+
+        Waits for a line that is being written: a report states the head, and half a line is no witness.
+
+        Raises:
+            LockTimeoutError: another process held the lock longer than `lock_timeout_s`.
+        """
         if not self.path.exists():
             return Head(0, GENESIS, 0)
         with self.path.open("rb") as handle:
+            self._lock(handle.fileno(), fcntl.LOCK_SH)
             return _scan_tail(handle.fileno(), os.fstat(handle.fileno()).st_size)[0]
 
     def read(self, start: int = 0) -> Iterator[tuple[int, dict[str, Any] | None, bytes]]:
@@ -112,12 +120,15 @@ class CustodyLog:
         expected = GENESIS
         count = 0
         torn: int | None = None
+        bytes_torn = hashlib.sha256()
         for index, entry, raw in self.read():
-            if torn is not None and (entry is None or entry.get("event") != "log.torn"):
-                return count, Finding(torn, "torn_unacknowledged")
             if entry is None:
-                torn = index
+                if torn is None:
+                    torn, bytes_torn = index, hashlib.sha256()
+                bytes_torn.update(raw + b"\n")
             else:
+                if torn is not None and not _acknowledges(entry, index - torn, bytes_torn.hexdigest()):
+                    return count, Finding(torn, "torn_unacknowledged")
                 torn = None
                 if entry.get("seq") != index:
                     return count, Finding(index, "seq")
@@ -143,12 +154,12 @@ class CustodyLog:
                     os.close(folder)
         return self._fd
 
-    def _lock(self, fd: int) -> None:
+    def _lock(self, fd: int, how: int = fcntl.LOCK_EX) -> None:
         deadline = time.monotonic() + self.lock_timeout_s
         pause = 0.0005
         while True:
             try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(fd, how | fcntl.LOCK_NB)
             except BlockingIOError:
                 if time.monotonic() > deadline:
                     raise LockTimeoutError(
@@ -163,18 +174,22 @@ class CustodyLog:
         size = os.fstat(fd).st_size
         if self._known is not None and self._known.size == size:
             return self._known
-        head, torn = _scan_tail(fd, size)
-        if not torn:
+        head, closed, torn = _scan_tail(fd, size)
+        if not torn and closed:
             return head
-        if torn == "unclosed":  # a full line that only lacks its newline is never called torn
+        if not torn:  # a full line that only lacks its newline is never called torn
             self._write(fd, b"\n")
             return Head(head.lines, head.last_hash, size + 1)
-        # The torn bytes stay as a line of their own; closing and acknowledging them is one write.
-        closed = Head(head.lines, head.last_hash, size + 1)
-        note = {"event": "log.torn", "torn_line": head.lines - 1, "t_start_utc": utc_now()}
-        lines, _, closed = self._chain([note], closed)
-        self._write(fd, b"\n" + lines)
-        return closed
+        # The torn bytes stay as a line of their own; closing and acknowledging them is one write. A crash
+        # within that write leaves lines that are closed but not acknowledged: then only the latter is due.
+        newline = b"" if closed else b"\n"
+        head = Head(head.lines, head.last_hash, size + len(newline))
+        note = {"event": "log.torn", "torn_line": head.lines - len(torn), "torn_lines": len(torn),
+                "torn_sha256": hashlib.sha256(b"".join(raw + b"\n" for raw in torn)).hexdigest(),
+                "t_start_utc": utc_now()}  # fmt: skip
+        lines, _, head = self._chain([note], head)
+        self._write(fd, newline + lines)
+        return head
 
     def _chain(self, entries: Sequence[Mapping[str, Any]], head: Head) -> tuple[bytes, list[int], Head]:
         out = bytearray()
@@ -217,10 +232,24 @@ def _parse(raw: bytes) -> dict[str, Any] | None:
     return entry if isinstance(entry, dict) and "seq" in entry else None
 
 
-def _scan_tail(fd: int, size: int) -> tuple[Head, str]:
-    """The head of a log of `size` bytes, reading backwards, and how it ends: ``, `unclosed` or `torn`."""
+def _acknowledges(entry: Mapping[str, Any], count: int, sha256: str) -> bool:
+    """Whether `entry` stands for the `count` torn lines before it, the bytes of which have this digest."""
+    if entry.get("event") != "log.torn":
+        return False
+    stated = (
+        entry.get("torn_lines", 1),
+        entry.get("torn_sha256", sha256),
+    )  # older entries state one line only
+    return stated == (count, sha256)
+
+
+def _scan_tail(fd: int, size: int) -> tuple[Head, bool, list[bytes]]:
+    """The head of a log of `size` bytes, whether it ends in a newline, and the torn lines at its end.
+
+    Reads backwards, no further than the last line that is whole.
+    """
     if size == 0:
-        return Head(0, GENESIS, 0), ""
+        return Head(0, GENESIS, 0), True, []
     tail = b""
     start = size
     while start > 0:
@@ -228,14 +257,13 @@ def _scan_tail(fd: int, size: int) -> tuple[Head, str]:
         start -= step
         tail = os.pread(fd, step, start) + tail
         lines = tail.split(b"\n")
-        torn = lines[-1] != b""
-        complete = lines[:-1] if not torn else lines
+        closed = lines[-1] == b""
+        complete = lines[:-1] if closed else lines
         whole = complete if start == 0 else complete[1:]  # the first piece may be cut by the chunk
         for back, raw in enumerate(reversed(whole)):
             entry = _parse(raw)
             if entry is not None:
                 last = hashlib.sha256(whole[-1]).hexdigest()
-                state = ("unclosed" if back == 0 else "torn") if torn else ""
-                return Head(int(entry["seq"]) + 1 + back, last, size), state
+                return Head(int(entry["seq"]) + 1 + back, last, size), closed, whole[len(whole) - back :]
     # No line is whole: every line of the file is torn.
-    return Head(len(whole), hashlib.sha256(whole[-1]).hexdigest(), size), "torn" if torn else ""
+    return Head(len(whole), hashlib.sha256(whole[-1]).hexdigest(), size), closed, whole
