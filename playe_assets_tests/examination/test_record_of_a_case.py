@@ -1,0 +1,127 @@
+"""The log of a whole examined case: start and end for each exhibit, and no field null without a reason."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from playe_assets.custody.record import FIELDS
+
+NULL_ALWAYS = {
+    "seed": "nothing in a preset of class `none` draws random numbers",
+    "precision": "no learned engine ran",
+    "tiling": "no learned engine ran",
+    "model": "no learned model changed a pixel; detectors' weights stand in the findings",
+    "override": "nobody overrode a gate",
+    "error": "nothing failed",
+}
+NULL_BY_EVENT = {
+    "examination_id": {"custody.case_opened", "custody.received", "custody.acquired", "processing.identified",
+                       "custody.refused"},  # the examination begins when intake has ended
+    "exhibit": {"custody.case_opened", "custody.received", "processing.examination_opened", "processing.gate",
+                "processing.report", "custody.report_issued", "custody.refused"},  # about the whole case
+    "step": {"custody.case_opened", "processing.examination_opened"},
+    "params": {"custody.acquired", "processing.report", "custody.report_issued"},  # they have none
+    "ai_class": {"custody.case_opened", "custody.received", "custody.acquired", "processing.identified",
+                 "processing.examination_opened", "processing.gate", "processing.report",
+                 "custody.report_issued"},  # they make no derivative
+}  # fmt: skip
+"""Field to the events that may leave it null."""
+AT_START = {"t_end_utc", "duration_ms", "metrics", "checks", "ai_class"}
+"""Known only at the end."""
+MAY_BE_EMPTY = {"metrics", "checks"}
+"""Not every operation measures or judges; where it does is asked for below."""
+
+
+def _pairs(log):
+    found = defaultdict(list)
+    for entry in log:
+        found[entry["op_id"]].append(entry)
+    return found
+
+
+def test_every_line_has_every_field_and_is_chained(examined):
+    for line in examined.laboratory.log():
+        assert set(FIELDS) <= set(line), line["event"]
+
+
+def test_every_operation_has_a_start_and_an_end_or_is_a_note(examined):
+    for lines in _pairs(examined.laboratory.log()).values():
+        states = [line["status"] for line in lines]
+        assert states in (["started", "ok"], ["ok"]), (lines[0]["event"], states)
+        assert len({(e["event"], e["exhibit"], e["step"], e["t_start_utc"]) for e in lines}) == 1
+        assert lines[-1]["t_end_utc"] >= lines[0]["t_start_utc"]
+
+
+def test_every_stage_wrote_its_operation_for_each_exhibit(examined):
+    ended = {(e["event"], e["exhibit"]) for e in examined.laboratory.log() if e["status"] == "ok"}
+    assert {x for ev, x in ended if ev == "custody.acquired"} == {"E001", "E002", "E003", "E004"}
+    assert {x for ev, x in ended if ev == "processing.identified"} == {"E001", "E002", "E004"}
+    for event in ("processing.detect", "processing.enhance", "processing.measure"):
+        assert {x for ev, x in ended if ev == event} == {"E001", "E002"}, event
+    (report,) = examined.laboratory.reports("MIXED-1")
+    steps = {(e["exhibit"], e["step"]) for e in examined.laboratory.log() if e["event"] == "processing.step"}
+    wanted = {
+        (s["exhibit"], f"{step['number']} {step['use']}")
+        for s in report["findings"]["steps"]
+        for step in s["steps"]
+    }
+    assert steps == wanted
+
+
+def test_each_gate_judged_once_and_says_what_it_found(examined):
+    from playe_assets.gates import GATES
+
+    judged = [e for e in examined.laboratory.log() if e["event"] == "processing.gate" and e["status"] == "ok"]
+    assert [e["step"] for e in judged] == list(GATES)
+    assert all(e["checks"] for e in judged)
+
+
+def test_a_field_is_null_only_where_the_list_says_why(examined):
+    for line in examined.laboratory.log():
+        for field in FIELDS:
+            value = line[field]
+            if field in NULL_ALWAYS:
+                assert value is None, (line["event"], field)
+            elif value is None:
+                excused = (
+                    line["event"] in NULL_BY_EVENT.get(field, ())
+                    or field in MAY_BE_EMPTY
+                    or (line["status"] == "started" and field in AT_START)
+                )
+                assert excused, f"{line['event']} ({line['status']}): {field} is null"
+
+
+def test_what_was_made_is_named_by_digest_and_every_digest_of_the_report_is_in_the_log(examined):
+    log = examined.laboratory.log()
+    outputs = {sha256 for e in log for sha256 in e["output_sha256"]}
+    inputs = {sha256 for e in log for sha256 in e["input_sha256"]}
+    (report,) = examined.laboratory.reports("MIXED-1")
+    assert {d["sha256"] for d in report["findings"]["derivatives"]} <= outputs
+    assert {e["sha256"] for e in report["findings"]["exhibits"]} <= outputs
+    assert {
+        d["sha256"] for d in report["findings"]["derivatives"] if d["kind"] in ("photo", "master")
+    } <= inputs
+    measured = [e for e in log if e["event"] == "processing.measure" and e["status"] == "ok"]
+    assert all(e["metrics"] for e in measured)
+
+
+def test_every_parameter_of_the_preset_stands_in_the_log(examined):
+    from playe_assets.core.presets import load_preset
+    from playe_assets.core.values import MediaKind
+
+    preset = load_preset("forensic_safe")
+    log = examined.laboratory.log()
+    for kind, exhibit in ((MediaKind.PHOTO, "E001"), (MediaKind.CLIP, "E002")):
+        for number, use in enumerate(preset.steps[kind], 1):
+            (line,) = [e for e in log if e["event"] == "processing.step" and e["exhibit"] == exhibit
+                       and e["step"] == f"{number} {use.name}" and e["status"] == "ok"]  # fmt: skip
+            assert line["params"].items() >= dict(use.given).items()
+
+
+def test_the_environment_is_stated_on_every_line(examined):
+    from playe_assets.custody import environment
+
+    for line in examined.laboratory.log():
+        assert line["activity"]["code_version"] == environment.code_version()
+        assert line["env"]["packages_sha256"] == environment.env()["packages_sha256"]
+        assert line["runtime"]["device"]
