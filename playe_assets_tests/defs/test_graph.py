@@ -7,10 +7,12 @@ import sys
 
 import dagster as dg
 import pytest
+import yaml
 
 from playe_assets.definitions import defs
-from playe_assets.defs.executors import POOLS, local
+from playe_assets.defs.executors import local
 from playe_assets.defs.launch import STAGES
+from playe_assets.examination.settings import PROJECT_ROOT
 
 HEAVY = ("torch", "cv2", "great_expectations", "av", "PIL", "pandas", "skimage", "reportlab", "rich")
 GRAPH = {
@@ -19,7 +21,7 @@ GRAPH = {
     "enhanced_frames": (["detections", "ingested_media"], "gpu", {"python", "opencv"},
                         {"derivation": True, "timing": True}),
     "qa_metrics": (["enhanced_frames", "ingested_media"], "cpu", {"python", "pandas"},
-                   {"metrics_present": True, "metrics_in_bounds": False}),
+                   {"metrics_present": False, "metrics_in_bounds": False}),
     "forensic_report": (["detections", "enhanced_frames", "ingested_media", "qa_metrics"], "io",
                         {"python", "pdf"}, {"report_consistent": True}),
 }  # fmt: skip
@@ -89,8 +91,11 @@ def test_the_job_and_the_sensors_are_these_and_run_by_themselves(repository):
     assert job.executor_def is local
 
 
-def test_the_pools_that_the_assets_name_are_those_that_have_a_limit():
-    assert {pool for _, pool, _, _ in GRAPH.values()} == set(POOLS) == {"io", "cpu", "gpu"}
+def test_assets_name_three_pools_whose_limit_stands_in_dagster_yaml():
+    assert {pool for _, pool, _, _ in GRAPH.values()} == {"io", "cpu", "gpu"}
+    concurrency = yaml.safe_load((PROJECT_ROOT / "dagster.yaml").read_text(encoding="utf-8"))["concurrency"]
+    assert concurrency["pools"]["default_limit"] == 2
+    assert concurrency["runs"]["tag_concurrency_limits"][0]["key"] == "dagster/partition"
 
 
 def test_the_launchpad_offers_every_preset_with_its_description(repository):
