@@ -59,6 +59,9 @@ def out_of_range(params: Any) -> list[tuple[str, Any]]:
         meta = field.metadata
         if "choices" in meta:
             bad.append((field.name, "no such choice"))
+        elif "numbers" in meta:
+            bad += [(field.name, min(meta["numbers"]) - 1), (field.name, max(meta["numbers"]) + 1)]
+            bad.append((field.name, "8"))
         elif "flag" in meta:
             bad.append((field.name, 1))
         else:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from playe_assets.core.contracts import Detector, Frame
-from playe_assets.core.params import bounds
+from playe_assets.core.params import bounds, one_number_of
 from playe_assets.core.values import Detection, StreamFacts
 from playe_assets.detectors.view import bgr, ordered, placed, view
 
@@ -16,11 +16,15 @@ _WINDOW = (64, 128)
 
 @dataclass(frozen=True)
 class HogPeopleParams:
-    """Lengths are px of the shrunken frame: the window's cells lie on that grid."""
+    """Lengths are px of the shrunken frame: the window's cells of 8 px lie on that grid.
 
-    stride_px: int = bounds(8, 32, "px")
-    """Step of the window; must be a multiple of the 8 px cell, other values are rounded down to one."""
-    padding_px: int = bounds(0, 64, "px")
+    Only whole cells are allowed: OpenCV would round other lengths, and the record would state what was not used.
+    """
+
+    stride_px: int = one_number_of(8, 16, 24, 32)
+    """Step of the window, px."""
+    padding_px: int = one_number_of(0, 8, 16, 24, 32, 40, 48, 56, 64)
+    """Margin around the frame, px."""
     scale_factor: float = bounds(1.01, 2.0, "times")
     min_score: float = bounds(0.0, 10.0, "SVM margin")
     """Findings below are dropped; at 0 about every second one is false."""
@@ -53,7 +57,7 @@ class HogPeople(Detector):
         padding = self.params.padding_px
         if width + 2 * padding < _WINDOW[0] or height + 2 * padding < _WINDOW[1]:
             return []
-        stride = self.params.stride_px // 8 * 8
+        stride = self.params.stride_px
         boxes, scores = self._hog.detectMultiScale(
             bgr(seen),
             winStride=(stride, stride),

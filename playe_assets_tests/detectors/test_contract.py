@@ -119,3 +119,11 @@ def test_only_the_clip_detector_refuses_photographs():
     kinds = {name: DETECTORS.get(name).kinds for name in NAMES}
     assert kinds.pop("mog2_motion") == {MediaKind.CLIP}
     assert all(kind == set(MediaKind) for kind in kinds.values())
+
+
+@pytest.mark.parametrize(("key", "value"), [("stride_px", 12), ("padding_px", 10)])
+def test_lengths_that_opencv_would_round_silently_are_refused_and_said_with_what_is_allowed(key, value):
+    params = presets_params("detector", "hog_people", DETECTORS.get("hog_people").Params)[0]
+    assert getattr(rebuilt(params, key, 16), key) == 16
+    with pytest.raises(PresetError, match=rf"{key} is {value}\. Allowed: .*8 \| 16 \| 24"):
+        rebuilt(params, key, value)
