@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from playe_assets.core.errors import CommandError
+from playe_assets.core.errors import CommandError, GateRefusedError
 from playe_assets.core.presets import FOLDER as PRESETS
 from playe_assets.core.values import (
     DetectionManifest,
@@ -21,6 +21,7 @@ from playe_assets.core.values import (
 )
 from playe_assets.custody import environment
 from playe_assets.custody.log import utc_now
+from playe_assets.examination.judge import Manifests, judge, passed
 from playe_assets.examination.report import Issued, issue_notice, issue_report
 from playe_assets.examination.stage import Stage
 from playe_assets.examination.verify import same_examination
@@ -103,13 +104,23 @@ def conclude(
         attempts=_attempts(lines, stage.recorder.activity.run_id),
     )
     with stage.recorder.operation("processing.report", step="report", inputs=[metrics_sha256]) as work:
-        issued = issue_report(stage.folder.root, parts, pictures)
+        issued = issue_report(
+            stage.folder.root, parts, pictures, approve=lambda report: _approve(stage, ingest, report)
+        )
         work.outputs += [issued.json_sha256, issued.pdf_sha256]
     stage.recorder.note("custody.report_issued", step=issued.id,
                         output_sha256=[issued.json_sha256, issued.pdf_sha256])  # fmt: skip
     manifest = {"schema": "playe-report-stage/1", "examination_id": ingest.examination_id,
                 "findings_sha256": issued.findings_sha256, "metrics": metrics_sha256}  # fmt: skip
     return Concluded(issued, stage.store.put_json(manifest))
+
+
+def _approve(stage: Stage, ingest: IngestManifest, report: Mapping[str, Any]) -> None:
+    """Ask the report's own gates before anything is issued; what lies on the disk is judged again afterwards."""
+    for gate, verdicts in judge(stage, "forensic_report", Manifests(ingest, report=report)).items():
+        if not passed(verdicts):
+            withhold(stage, ingest, verdicts)
+            raise GateRefusedError("gate.refused", gate=gate, asset="forensic_report", case=stage.case_id)
 
 
 def withhold(stage: Stage, ingest: IngestManifest | None, verdicts: Sequence[Verdict]) -> Issued:

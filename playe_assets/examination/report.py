@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,10 +45,20 @@ class Issued:
     """Whether every earlier report of this examination has the same findings; null where there is none."""
 
 
-def issue_report(case_root: Path, parts: ReportParts, pictures: Mapping[str, bytes]) -> Issued:
+def _unasked(_report: Mapping[str, Any]) -> None:
+    """Nobody else has to agree."""
+
+
+def issue_report(
+    case_root: Path,
+    parts: ReportParts,
+    pictures: Mapping[str, bytes],
+    approve: Callable[[Mapping[str, Any]], None] = _unasked,
+) -> Issued:
     """Build, validate, render and write the next report of the case.
 
     `pictures` maps sha256 to the bytes of every picture that `parts.pictures` names (PNG or JPEG).
+    `approve` sees the finished report and raises to keep it from being issued.
     `report_id`, `supersedes` and `repeats` of `parts` are filled in here from the reports that are there.
 
     Raises:
@@ -67,6 +77,7 @@ def issue_report(case_root: Path, parts: ReportParts, pictures: Mapping[str, byt
             )
         )
         validate_report(report)
+        approve(report)
         files = {
             "report.json": report_bytes(report),
             "report.pdf": render_pdf(report, pictures, parts.case.language),
