@@ -68,13 +68,13 @@ def test_a_case_file_alone_is_not_ready_because_cp_may_write_it_first(settings):
 def test_a_listed_file_that_is_not_there_is_waited_for_as_long_as_it_takes(settings):
     folder = _drop(settings, case="case: A-1\nexhibits: [a.jpg, b.jpg]\n", a_jpg=b"123")
     waiting = _only(settings, 1000 * SETTLE)
-    assert (waiting.state, waiting.reason) == ("growing", "waiting for b.jpg")
+    assert (waiting.state, waiting.reason) == ("growing", "waiting for b.jpg: absent")
     (folder / "b.jpg").write_bytes(b"4")
     assert _only(settings, QUIET + 0.1).state == "ready"
 
 
 @pytest.mark.parametrize(
-    ("size", "words"), [(5, "a.jpg (3 of 5 bytes)"), (2, "a.jpg (has 3 bytes, listed are 2)")]
+    ("size", "words"), [(5, "a.jpg: has 3 bytes, listed are 5"), (2, "a.jpg: has 3 bytes, listed are 2")]
 )
 def test_a_listed_file_of_another_size_is_waited_for_and_the_tick_says_both_sizes(settings, size, words):
     _drop(settings, case=f"case: A-1\nexhibits: [{{name: a.jpg, size: {size}}}]\n", a_jpg=b"123")
