@@ -25,8 +25,8 @@ def notice_page(notice: Mapping[str, Any], say: Say) -> Sequence[Any]:
                 para(say.gate(v["gate"]), "cell", limit=120),
                 " / ".join(x for x in (v["exhibit"], v["derivative"]) if x) or say("whole_case"),
                 para(say.expected(v["expectation"]), "cell", limit=120),
-                para(v["observed"] or "—", "mono", limit=70),
-                para(v["allowed"] or "—", "mono", limit=70),
+                para(say.figure(v["observed"]), "mono", limit=70),
+                para(say.figure(v["allowed"]), "mono", limit=70),
             ]
         )
     story: list[Any] = [

@@ -8,6 +8,9 @@ from typing import Any
 
 from playe_assets.core.texts import catalogue, reason_text, text
 
+_FACT = re.compile(r"(?<![\w.])(?:[0-9a-f]{64}|-?\d+(?:[/x]\d+)?)(?!\w)")
+"""What varies in a gate's phrase: digests, numbers, fractions, sizes."""
+
 
 class Say:
     """`Say("ru")("steps.title")` is the Russian sentence of `report.steps.title`."""
@@ -38,13 +41,15 @@ class Say:
         return "" if unit in (None, "", "1") else self.word("unit", unit)
 
     def figure(self, value: str | None) -> str:
-        """A value that a gate wrote as text, rounded for reading where it is a number."""
+        """A value that a gate wrote as text: a number rounded for reading, a phrase in this language."""
         if value is None:
             return "—"
         try:
             return self.number(float(value))
         except ValueError:
-            return value
+            facts = {f"n{i}": found for i, found in enumerate(_FACT.findall(value))}
+            key = f"report.word.observed.{_slug(_FACT.sub(' ', value))}"
+            return self.other(key, value, **facts)
 
     def other(self, key: str, fallback: str, **facts: Any) -> str:
         """A sentence of another file of the catalogue (`step.nlm`), or `fallback` where it is not there."""
