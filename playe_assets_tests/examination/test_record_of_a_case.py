@@ -68,11 +68,13 @@ def test_every_stage_wrote_its_operation_for_each_exhibit(examined):
     assert steps == wanted
 
 
-def test_each_gate_judged_once_and_says_what_it_found(examined):
+def test_each_gate_judged_in_order_the_report_s_before_and_after_it_was_issued(examined):
     from playe_assets.gates import GATES
 
     judged = [e for e in examined.laboratory.log() if e["event"] == "processing.gate" and e["status"] == "ok"]
-    assert [e["step"] for e in judged] == list(GATES)
+    assert [e["step"] for e in judged] == [*GATES, "report_consistent"]
+    issued = [e["seq"] for e in examined.laboratory.log() if e["event"] == "custody.report_issued"]
+    assert judged[-2]["seq"] < issued[0] < judged[-1]["seq"]
     assert all(e["checks"] for e in judged)
 
 
