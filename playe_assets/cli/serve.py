@@ -144,7 +144,7 @@ def child(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
             yield process
         finally:
             signal.signal(signal.SIGTERM, before)
-            for number, patience in ((signal.SIGTERM, 8.0), (signal.SIGKILL, 5.0)):
+            for number, patience in ((signal.SIGTERM, 6.0), (signal.SIGKILL, 5.0)):
                 if process.poll() is not None:
                     break
                 os.killpg(process.pid, number)

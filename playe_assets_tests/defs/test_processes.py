@@ -131,9 +131,9 @@ def test_a_folder_dropped_while_playe_up_runs_becomes_a_report(laboratory, tmp_p
         assert (laboratory.settings.accepted / "LIVE-1" / "001-LIVE-1" / "case.yaml").is_file()
         assert len(of_this_home(home)) >= 4
     finally:
-        up.send_signal(signal.SIGINT)
+        up.send_signal(signal.SIGTERM)  # a background job of a shell ignores SIGINT, and so would `up`
         try:
-            up.wait(40)
+            up.wait(120)
         finally:
             if up.poll() is None:
                 os.killpg(up.pid, signal.SIGKILL)
