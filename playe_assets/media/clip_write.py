@@ -6,6 +6,7 @@ clock is 1 ms; the exact source time stamps therefore stand in the ledger, besid
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -27,7 +28,7 @@ FFV1_SLICES: Final = (4, 6, 9, 12, 15, 16, 20, 24)
 """Slice counts that FFV1 can lay out as a grid; others are refused by the encoder."""
 
 
-class _Writer:
+class _Writer(ABC):
     """What both writers share. The first frame fixes size, channels and depth."""
 
     container: ClassVar[str]
@@ -138,23 +139,23 @@ class _Writer:
     _pix_fmt: str = ""
     _least_step: ClassVar[int] = 0
 
-    def _layout(self, pixels: Pixels) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _layout(self, pixels: Pixels) -> None: ...
 
-    def _options(self, width: int, height: int) -> dict[str, str]:
-        raise NotImplementedError
+    @abstractmethod
+    def _options(self, width: int, height: int) -> dict[str, str]: ...
 
-    def _muxer_options(self) -> dict[str, str]:
-        raise NotImplementedError
+    @abstractmethod
+    def _muxer_options(self) -> dict[str, str]: ...
 
-    def _threads(self) -> int:
-        raise NotImplementedError
+    @abstractmethod
+    def _threads(self) -> int: ...
 
-    def _written_time_base(self) -> Fraction:
-        raise NotImplementedError
+    @abstractmethod
+    def _written_time_base(self) -> Fraction: ...
 
-    def _picture(self, pixels: Pixels) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def _picture(self, pixels: Pixels) -> Any: ...
 
 
 class ClipWriter(_Writer):
