@@ -37,6 +37,57 @@ else:
 BOTH = frozenset(MediaKind)
 
 
+class Model(Protocol):
+    """A network as plug-ins see it: approved, certified on this device, loaded once per process."""
+
+    @property
+    def name(self) -> str:
+        """The model card."""
+        ...
+
+    @property
+    def ai_class(self) -> AiClass:
+        """How much it may invent."""
+        ...
+
+    @property
+    def scale(self) -> int:
+        """Output px per input px along one side."""
+        ...
+
+    def picture(self, pixels: Pixels) -> Pixels:
+        """The network over a whole picture, tiled: (h, w, 1 or 3) uint8 or uint16 in, the same dtype out.
+
+        Grey in gives grey out; range, channel order and padding follow the card.
+        """
+        ...
+
+    def batch(self, *inputs: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
+        """The network as it is: float32 NCHW in, its outputs in the graph's order."""
+        ...
+
+    def measured(self) -> dict[str, float]:
+        """What the last `picture` measured: tiles, halvings of the tile, seam error where tiles are blended."""
+        ...
+
+    def facts(self) -> dict[str, Any]:
+        """For the record: `model`, `runtime`, `precision`, `tiling`, each as the log's field of that name."""
+        ...
+
+
+@dataclass(frozen=True)
+class ModelUse:
+    """A model that a plug-in asks for: the card's name, and what changes the network beside its weights."""
+
+    name: str
+    variant: Mapping[str, float] = field(default_factory=dict)
+    """Such as `{"denoise": 0.5}` for the -wdn blend or `{"w": 0.7}` for CodeFormer."""
+
+
+NO_MODELS: Mapping[str, Model] = {}
+"""Plug-ins are given their models by the card's name."""
+
+
 @dataclass(frozen=True)
 class Frame:
     """One decoded frame of a clip, or the only one of a photograph.
@@ -69,9 +120,15 @@ class Enhancer(ABC):
     """Paper, standard or clause."""
     Params: ClassVar[type]
 
-    def __init__(self, params: Any, facts: StreamFacts) -> None:
+    def __init__(self, params: Any, facts: StreamFacts, models: Mapping[str, Model] = NO_MODELS) -> None:
         self.params = params
         self.facts = facts
+        self.models = models
+
+    @classmethod
+    def needs(cls, params: Any) -> tuple[ModelUse, ...]:
+        """The models that it uses with these parameters; empty for signal processing."""
+        return ()
 
     @abstractmethod
     def frame(self, pixels: Pixels) -> Pixels:
@@ -87,6 +144,10 @@ class Enhancer(ABC):
         """What the step measured while it worked, after the last frame; keys name their unit."""
         return {}
 
+    def maps(self) -> dict[str, Pixels]:
+        """Pictures beside the last frame, of its size: `uncertainty`, `consistency` ...; uint8, one channel."""
+        return {}
+
 
 class Detector(ABC):
     """Finds things in one frame at a time; changes no pixel. Constructed once per exhibit."""
@@ -96,13 +157,16 @@ class Detector(ABC):
     kinds: ClassVar[frozenset[MediaKind]] = BOTH
     reference: ClassVar[str]
     Params: ClassVar[type]
-    weights: ClassVar[tuple[str, ...]] = ()
-    """Names of model cards whose bytes `__init__` receives; empty for what the libraries ship."""
 
-    def __init__(self, params: Any, facts: StreamFacts, weights: Mapping[str, bytes]) -> None:
+    def __init__(self, params: Any, facts: StreamFacts, models: Mapping[str, Model] = NO_MODELS) -> None:
         self.params = params
         self.facts = facts
-        self.model_bytes = weights
+        self.models = models
+
+    @classmethod
+    def needs(cls, params: Any) -> tuple[ModelUse, ...]:
+        """The models that it uses with these parameters; empty for what the libraries ship."""
+        return ()
 
     @abstractmethod
     def detect(self, frame: Frame) -> list[Detection]:
@@ -117,6 +181,8 @@ class Pair:
     derivative: Pixels
     reference: Pixels | None
     """Known truth, at the size of the derivative or of the exhibit; null where none was delivered."""
+    faces: tuple[Detection, ...] = ()
+    """What the preset's detectors labelled `face` in this frame, in px of the exhibit's frame."""
 
 
 @dataclass(frozen=True)
@@ -140,8 +206,14 @@ class Metric(ABC):
     columns: ClassVar[tuple[Column, ...]]
     Params: ClassVar[type]
 
-    def __init__(self, params: Any) -> None:
+    def __init__(self, params: Any, models: Mapping[str, Model] = NO_MODELS) -> None:
         self.params = params
+        self.models = models
+
+    @classmethod
+    def needs(cls, params: Any) -> tuple[ModelUse, ...]:
+        """The models that it uses with these parameters."""
+        return ()
 
     @abstractmethod
     def measure(self, pair: Pair) -> dict[str, float | None]:

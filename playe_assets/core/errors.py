@@ -12,7 +12,9 @@
     │   └── EvidenceChangedError  it changed while it was read
     ├── IntegrityError            a digest, derivation or time stamp does not hold: the report is withheld
     │   └── GateRefusedError      the gate upstream refused, or has not judged this materialization
+    ├── GovernanceError           a model is not approved, not certified here, or its file is refused
     ├── MissingResourceError      weights, a font, a program that must be installed first
+    ├── OutOfMemoryError          a device has too little memory; a smaller tile may fit
     └── TransientError            the same call may succeed later (retries make sense)
         ├── LockTimeoutError
         └── CaseBusyError
@@ -106,6 +108,14 @@ class IntegrityError(PlayeError):
 
 class GateRefusedError(IntegrityError):
     """The gate upstream refused, or has not judged this materialization."""
+
+
+class GovernanceError(PlayeError):
+    """A model is not approved, not certified on this device, or its file is of a kind that is never opened."""
+
+
+class OutOfMemoryError(PlayeError):
+    """A device has too little memory; a smaller tile may fit."""
 
 
 class MissingResourceError(PlayeError):
