@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from playe_assets.core.contracts import Detector, Frame
+from playe_assets.core.contracts import NO_MODELS, Detector, Frame, Model
 from playe_assets.core.params import bounds, one_of
 from playe_assets.core.values import Detection, StreamFacts
 from playe_assets.detectors.view import View, grey, ordered, overlap, placed, view
@@ -46,10 +46,10 @@ class HaarFace(Detector):
     reference = "P. Viola, M. Jones: Rapid Object Detection using a Boosted Cascade, CVPR 2001"
     Params: ClassVar[type] = HaarFaceParams
 
-    def __init__(self, params: Any, facts: StreamFacts, weights: Mapping[str, bytes]) -> None:
+    def __init__(self, params: Any, facts: StreamFacts, models: Mapping[str, Model] = NO_MODELS) -> None:
         import cv2
 
-        super().__init__(params, facts, weights)
+        super().__init__(params, facts, models)
         folder = Path(cv2.__file__).parent / "data"
         self._cascade = cv2.CascadeClassifier(str(folder / _FILES[params.cascade]))
 

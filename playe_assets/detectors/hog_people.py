@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from playe_assets.core.contracts import Detector, Frame
+from playe_assets.core.contracts import NO_MODELS, Detector, Frame, Model
 from playe_assets.core.params import bounds, one_number_of
 from playe_assets.core.values import Detection, StreamFacts
 from playe_assets.detectors.view import bgr, ordered, placed, view
@@ -43,10 +43,10 @@ class HogPeople(Detector):
     reference = "N. Dalal, B. Triggs: Histograms of Oriented Gradients for Human Detection, CVPR 2005"
     Params: ClassVar[type] = HogPeopleParams
 
-    def __init__(self, params: Any, facts: StreamFacts, weights: Mapping[str, bytes]) -> None:
+    def __init__(self, params: Any, facts: StreamFacts, models: Mapping[str, Model] = NO_MODELS) -> None:
         import cv2
 
-        super().__init__(params, facts, weights)
+        super().__init__(params, facts, models)
         self._hog = cv2.HOGDescriptor()
         self._hog.setSVMDetector(cv2.HOGDescriptor.getDefaultPeopleDetector())
 

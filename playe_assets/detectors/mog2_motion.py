@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from playe_assets.core.contracts import Detector, Frame
+from playe_assets.core.contracts import NO_MODELS, Detector, Frame, Model
 from playe_assets.core.params import bounds
 from playe_assets.core.values import Detection, MediaKind, StreamFacts
 from playe_assets.detectors.view import ordered, placed, view
@@ -42,10 +42,10 @@ class Mog2Motion(Detector):
     reference = "Z. Zivkovic: Improved Adaptive Gaussian Mixture Model for Background Subtraction, ICPR 2004"
     Params: ClassVar[type] = Mog2MotionParams
 
-    def __init__(self, params: Any, facts: StreamFacts, weights: Mapping[str, bytes]) -> None:
+    def __init__(self, params: Any, facts: StreamFacts, models: Mapping[str, Model] = NO_MODELS) -> None:
         import cv2
 
-        super().__init__(params, facts, weights)
+        super().__init__(params, facts, models)
         self._model = cv2.createBackgroundSubtractorMOG2(params.history, params.var_threshold, False)
         self._seen = 0
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from playe_assets.core.contracts import Pixels
+from playe_assets.core.contracts import Frame, Pixels
 from playe_assets.core.values import Detection
+from playe_assets.inference.faces.found import Face
+from playe_assets.inference.faces.picture import shrunk
 
 
 @dataclass(frozen=True)
@@ -23,16 +25,7 @@ class View:
 
 def view(pixels: Pixels, max_side_px: int) -> View:
     """`pixels` as 8 bit (the upper byte of 16-bit samples), its longer side at most `max_side_px`."""
-    import cv2
-
-    eight = pixels if pixels.dtype == np.uint8 else (pixels >> 8).astype(np.uint8)
-    height, width, channels = eight.shape
-    scale = min(1.0, max_side_px / max(height, width))
-    if scale < 1.0:
-        size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        shrunk = cv2.resize(np.ascontiguousarray(eight), size, interpolation=cv2.INTER_AREA)
-        eight = shrunk.reshape(size[1], size[0], channels)
-    return View(np.ascontiguousarray(eight, dtype=np.uint8), scale)
+    return View(*shrunk(pixels, max_side_px))
 
 
 def grey(seen: View) -> npt.NDArray[np.uint8]:
@@ -78,6 +71,14 @@ def placed(
         label, round(left, 2), round(top, 2), round(right - left, 2), round(bottom - top, 2),
         round(float(score), 4), points,
     )  # fmt: skip
+
+
+def faces(found: Iterable[Face], seen: View, frame: Frame) -> list[Detection]:
+    """Faces of a view as findings labelled `face` in the frame, in order."""
+    return ordered(
+        placed("face", (f.x, f.y, f.width, f.height), f.score, seen.scale, frame.pixels, f.landmarks)
+        for f in found
+    )
 
 
 def ordered(found: Iterable[Detection | None]) -> list[Detection]:

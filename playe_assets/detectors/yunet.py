@@ -1,4 +1,4 @@
-"""Faces with YuNet, a small learned detector run by OpenCV's own engine; it changes no pixel."""
+"""Faces with YuNet, a small learned detector; it changes no pixel."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
-
-from playe_assets.core.contracts import Detector, Frame
+from playe_assets.core.contracts import NO_MODELS, Detector, Frame, Model, ModelUse
 from playe_assets.core.params import bounds
 from playe_assets.core.values import Detection, StreamFacts
-from playe_assets.detectors.view import bgr, ordered, placed, view
+from playe_assets.detectors.view import faces, view
+from playe_assets.inference.faces import yunet
+from playe_assets.inference.faces.found import Limits
 
 _CARD = "yunet_2023mar"
 
 
 @dataclass(frozen=True)
 class YuNetParams:
-    """As in OpenCV's FaceDetectorYN."""
+    """As in OpenCV's FaceDetectorYN, whose boxes it gives within a pixel (tested)."""
 
     min_score: float = bounds(0.05, 0.99, "score")
     nms_iou: float = bounds(0.05, 0.95, "intersection over union")
@@ -33,30 +33,20 @@ class YuNet(Detector):
     """
 
     name = "yunet"
-    version = "1"
-    weights = (_CARD,)
+    version = "2"
     reference = "W. Wu, H. Peng, S. Yu: YuNet: A Tiny Millisecond-level Face Detector, MIR 20 (2023), 656-665"
     Params: ClassVar[type] = YuNetParams
 
-    def __init__(self, params: Any, facts: StreamFacts, weights: Mapping[str, bytes]) -> None:
-        import cv2
+    def __init__(self, params: Any, facts: StreamFacts, models: Mapping[str, Model] = NO_MODELS) -> None:
+        super().__init__(params, facts, models)
+        self._limits = Limits(params.min_score, params.nms_iou, params.top_k)
 
-        super().__init__(params, facts, weights)
-        model = np.frombuffer(weights[_CARD], np.uint8)
-        nothing = np.empty(0, np.uint8)
-        self._net = cv2.FaceDetectorYN.create(
-            "onnx", model, nothing, (320, 320), params.min_score, params.nms_iou, params.top_k
-        )
+    @classmethod
+    def needs(cls, params: Any) -> tuple[ModelUse, ...]:
+        """The network of OpenCV's model zoo."""
+        return (ModelUse(_CARD),)
 
     def detect(self, frame: Frame) -> list[Detection]:
         """Boxes labelled `face` with five landmarks."""
         seen = view(frame.pixels, self.params.max_side_px)
-        picture = bgr(seen)
-        self._net.setInputSize((picture.shape[1], picture.shape[0]))
-        _, rows = self._net.detect(picture)
-        if rows is None:
-            return []
-        return ordered(
-            placed("face", row[:4], row[14], seen.scale, frame.pixels, row[4:14].reshape(5, 2))
-            for row in rows
-        )
+        return faces(yunet.find(self.models[_CARD], seen.pixels, self._limits), seen, frame)

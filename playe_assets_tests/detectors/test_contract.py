@@ -14,6 +14,7 @@ from playe_assets.core.errors import PresetError
 from playe_assets.core.texts import catalogue
 from playe_assets.core.values import MediaKind
 from playe_assets.detectors import DETECTORS
+from playe_assets_tests.onnx_models import real_model
 from playe_assets_tests.plugins import (
     heavy_modules_after_listing,
     out_of_range,
@@ -26,22 +27,23 @@ from playe_assets_tests.plugins import (
 
 NAMES = DETECTORS.names()
 SHARED = Path(os.environ.get("PLAYE_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
-YUNET = SHARED / "weights" / "yunet" / "onnx" / "yunet_n_640_640.onnx"
+SAMPLES = {}
+"""Parameters of detectors that no shipped preset uses."""
 
 
-def weights_of(cls):
-    """Bytes of the detector's weights; skips where they must come from the laboratory's test data."""
-    if cls.weights == ():
-        return {}
-    if not YUNET.is_file():
-        pytest.skip(f"{cls.name} needs weights: set PLAYE_TEST_DATA to the laboratory's test data")
-    return dict.fromkeys(cls.weights, YUNET.read_bytes())
+def params_of(name):
+    """Every set of parameters that a preset gives to the detector, else its sample."""
+    return presets_params("detector", name, DETECTORS.get(name).Params) or SAMPLES[name]
+
+
+def models_of(cls, params):
+    """The detector's networks; skips where their weights must come from the laboratory's test data."""
+    return {use.name: real_model(use.name, SHARED) for use in cls.needs(params)}
 
 
 def built(name, pixels):
     cls = DETECTORS.get(name)
-    given = weights_of(cls)
-    return [cls(p, with_size(pixels), given) for p in presets_params("detector", name, cls.Params)]
+    return [cls(p, with_size(pixels), models_of(cls, p)) for p in params_of(name)]
 
 
 def clip_of(pixels):
@@ -62,10 +64,10 @@ def test_listing_the_registry_loads_no_image_library():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_detector_is_used_by_a_preset_states_itself_and_has_a_label_in_both_languages(name):
+def test_every_detector_can_be_made_states_itself_and_has_a_label_in_both_languages(name):
     cls = DETECTORS.get(name)
     assert cls.name == name and cls.version and cls.reference and "core" in (cls.__doc__ or "")
-    assert presets_params("detector", name, cls.Params)
+    assert params_of(name)
     entry = catalogue()[f"detector.{name}"]
     assert entry["en"] and any("а" <= letter <= "я" for letter in entry["ru"])
 
@@ -108,7 +110,7 @@ def test_two_runs_and_any_number_of_threads_find_the_same(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_parameters_out_of_range_are_refused_and_those_in_range_survive_the_record(name):
-    for params in presets_params("detector", name, DETECTORS.get(name).Params):
+    for params in params_of(name):
         assert survives_the_record(params)
         for key, value in out_of_range(params):
             with pytest.raises(PresetError):

@@ -16,7 +16,7 @@ from playe_assets.detectors.haar_face import HaarFaceParams
 from playe_assets.detectors.hog_people import HogPeopleParams
 from playe_assets.detectors.mog2_motion import Mog2MotionParams
 from playe_assets.detectors.yunet import YuNetParams
-from playe_assets_tests.detectors.test_contract import SHARED, weights_of
+from playe_assets_tests.detectors.test_contract import SHARED, models_of
 from playe_assets_tests.plugins import FACTS
 
 _DATA = Path(importlib.util.find_spec("skimage").origin).parent / "data"
@@ -30,7 +30,7 @@ def astronaut():
 
 def detect(name, params, pixels):
     cls = DETECTORS.get(name)
-    return cls(params, FACTS, weights_of(cls)).detect(Frame(0, 0, pixels))
+    return cls(params, FACTS, models_of(cls, params)).detect(Frame(0, 0, pixels))
 
 
 def covers(found, box):
@@ -103,7 +103,7 @@ PARAMS = Mog2MotionParams(120, 25.0, 0.02, 5, 3, 120, 0.5, 480)
 
 
 def test_motion_before_a_fixed_camera_is_boxed_where_it_is_and_not_while_it_learns():
-    detector = DETECTORS.get("mog2_motion")(PARAMS, FACTS, {})
+    detector = DETECTORS.get("mog2_motion")(PARAMS, FACTS)
     for frame, left in moving(14):
         found = detector.detect(frame)
         if frame.index < PARAMS.warm_up_frames:
@@ -115,5 +115,5 @@ def test_motion_before_a_fixed_camera_is_boxed_where_it_is_and_not_while_it_lear
 
 
 def test_a_camera_that_moves_reports_no_motion():
-    detector = DETECTORS.get("mog2_motion")(PARAMS, FACTS, {})
+    detector = DETECTORS.get("mog2_motion")(PARAMS, FACTS)
     assert all(detector.detect(frame) == [] for frame, _ in moving(10, shake=True))
