@@ -7,6 +7,7 @@ no default, because a parameter that can change a pixel may not hide in code (st
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -35,6 +36,17 @@ def flag() -> Any:
     return dataclasses.field(metadata={"flag": True})
 
 
+def card(task: str) -> Any:
+    """The name of a model card whose `task` is `task`: a new model of a known task needs no code.
+
+    Here only the form of the name is checked; that the registry has such a card is checked with the plan.
+    """
+    return dataclasses.field(metadata={"task": task})
+
+
+_CARD = re.compile(r"[a-z0-9][a-z0-9_.-]*")
+
+
 @dataclasses.dataclass(frozen=True)
 class Where:
     """Where a value was written, for messages: file, 1-based line of each key, the owner's name."""
@@ -58,6 +70,8 @@ def allowed(field: dataclasses.Field[Any]) -> str:
         return " | ".join(map(str, meta["numbers"]))
     if "flag" in meta:
         return "true | false"
+    if "task" in meta:
+        return f"a model card of the task `{meta['task']}` (playe models list)"
     odd = ", odd" if meta.get("odd") else ""
     unit = f" [{meta['unit']}]" if meta.get("unit") else ""
     return f"{_type_name(field)} from {meta['ge']:g} to {meta['le']:g}{odd}{unit}"
@@ -99,6 +113,8 @@ def _checked(field: dataclasses.Field[Any], value: Any, where: Where) -> Any:
         good = isinstance(value, int) and not isinstance(value, bool) and value in meta["numbers"]
     elif "flag" in meta:
         good = isinstance(value, bool)
+    elif "task" in meta:
+        good = isinstance(value, str) and _CARD.fullmatch(value) is not None
     else:
         whole = _type_name(field) == "int"
         number = isinstance(value, int) if whole else isinstance(value, (int, float))

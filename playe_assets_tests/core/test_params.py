@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from playe_assets.core.errors import PresetError
-from playe_assets.core.params import Where, bounds, flag, one_of, parse
+from playe_assets.core.params import Where, bounds, card, flag, one_of, parse
 
 
 @dataclass(frozen=True)
@@ -82,3 +82,16 @@ def test_a_value_out_of_range_or_of_the_wrong_type_is_refused_with_line_and_rang
 @pytest.mark.parametrize(("key", "value"), [("size", 3), ("size", 21), ("strength", 0.5), ("strength", 2.0)])
 def test_the_bounds_themselves_are_allowed(key, value):
     assert getattr(parse(Sample, {**GOOD, key: value}, WHERE), key) == value
+
+
+@dataclass(frozen=True)
+class Named:
+    model: str = card("denoise")
+
+
+def test_a_models_name_is_free_within_its_form_and_says_which_task_it_must_have():
+    assert parse(Named, {"model": "own_net-2.1"}, WHERE).model == "own_net-2.1"
+    for wrong in ("", "Own Net", "../net", 3, None):
+        with pytest.raises(PresetError) as caught:
+            parse(Named, {"model": wrong}, WHERE)
+        assert "a model card of the task `denoise`" in str(caught.value)
