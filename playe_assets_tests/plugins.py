@@ -64,7 +64,7 @@ def out_of_range(params: Any) -> list[tuple[str, Any]]:
             bad.append((field.name, "8"))
         elif "flag" in meta:
             bad.append((field.name, 1))
-        elif "task" in meta:
+        elif "tasks" in meta:
             bad += [(field.name, "No such name"), (field.name, 4)]
         else:
             bad += [(field.name, meta["ge"] - 1), (field.name, meta["le"] + 1), (field.name, "3")]

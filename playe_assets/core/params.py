@@ -36,12 +36,12 @@ def flag() -> Any:
     return dataclasses.field(metadata={"flag": True})
 
 
-def card(task: str) -> Any:
-    """The name of a model card whose `task` is `task`: a new model of a known task needs no code.
+def card(*tasks: str) -> Any:
+    """The name of a model card whose `task` is one of `tasks`: a new model of a known task needs no code.
 
     Here only the form of the name is checked; that the registry has such a card is checked with the plan.
     """
-    return dataclasses.field(metadata={"task": task})
+    return dataclasses.field(metadata={"tasks": tasks})
 
 
 _CARD = re.compile(r"[a-z0-9][a-z0-9_.-]*")
@@ -70,8 +70,9 @@ def allowed(field: dataclasses.Field[Any]) -> str:
         return " | ".join(map(str, meta["numbers"]))
     if "flag" in meta:
         return "true | false"
-    if "task" in meta:
-        return f"a model card of the task `{meta['task']}` (playe models list)"
+    if "tasks" in meta:
+        tasks = " | ".join(f"`{task}`" for task in meta["tasks"])
+        return f"a model card of the task {tasks} (playe models list)"
     odd = ", odd" if meta.get("odd") else ""
     unit = f" [{meta['unit']}]" if meta.get("unit") else ""
     return f"{_type_name(field)} from {meta['ge']:g} to {meta['le']:g}{odd}{unit}"
@@ -113,7 +114,7 @@ def _checked(field: dataclasses.Field[Any], value: Any, where: Where) -> Any:
         good = isinstance(value, int) and not isinstance(value, bool) and value in meta["numbers"]
     elif "flag" in meta:
         good = isinstance(value, bool)
-    elif "task" in meta:
+    elif "tasks" in meta:
         good = isinstance(value, str) and _CARD.fullmatch(value) is not None
     else:
         whole = _type_name(field) == "int"
