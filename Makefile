@@ -19,8 +19,15 @@ $(VENV)/.core: $(VENV)/.made pyproject.toml constraints.txt
 	$(PIP) --editable .
 	@touch $@
 
+# What the tests compare with. Their own requirements name a second OpenCV over the one that is installed, and
+# basicsr's build would download a second torch: hence no dependencies and no build isolation, torch first.
+PEERS := ultralytics==8.4.190 ultralytics-thop ultralytics-platform pyiqa==0.1.16 facexlib==0.3.0 gfpgan==1.3.8
+BUILT := basicsr==1.4.2 realesrgan==0.3.0
+
 $(VENV)/.test: $(VENV)/.core
-	$(PIP) --editable '.[test]'
+	$(PIP) --editable '.[cpu,models,restricted,test]'
+	$(PIP) --no-deps $(PEERS)
+	$(PIP) --no-deps --no-build-isolation $(BUILT)
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.core

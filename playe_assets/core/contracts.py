@@ -195,6 +195,8 @@ class Column:
     high: float | None
     better: str
     """`higher`, `lower` or `none` (a description, not a merit)."""
+    over: str = "mean"
+    """How the compared frames become one row: their `mean`, or the `max` where one bad frame must show."""
 
 
 class Metric(ABC):

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 from playe_assets.core.contracts import Detector, Frame
 from playe_assets.core.errors import PlayeError
@@ -21,10 +22,10 @@ from playe_assets.core.values import (
     Track,
 )
 from playe_assets.enhancers import ENHANCERS
-from playe_assets.examination.plan import Plan, PlannedDetector, read_weights
+from playe_assets.examination.engine import engine_fields, model_field
+from playe_assets.examination.plan import Plan, PlannedDetector
 from playe_assets.examination.stage import Stage, exhibit_faults, reason_of
 from playe_assets.examination.tracks import build_tracks
-from playe_assets.inference.weights import model_cards
 from playe_assets.media.clip import read_clip
 from playe_assets.media.photo import read_photo
 
@@ -92,37 +93,33 @@ def _examine(stage: Stage, made: Plan, exhibit: Exhibit) -> DetectionEntry:
             inputs=[exhibit.sha256],
             params={_label(i, planned): p.plain for i, p in enumerate(planned)},
             ai_class="none",
-            model=_models(stage, planned),
+            model=_models(made, planned),
         ) as work:
-            found = _findings(stage, made, exhibit)
+            found, engines = _findings(stage, made, exhibit)
             sha256 = stage.store.put_json(found)
             counts = Counter(d.label for seen in found.frames for d in seen.found)
             work.outputs.append(sha256)
             work.metrics.update(counts)
+            work.extra.update(engines)
     except exhibit_faults() as problem:
         return DetectionEntry(exhibit.number, None, {}, failure=reason_of(problem))
     return DetectionEntry(exhibit.number, sha256, dict(sorted(counts.items())), len(found.tracks),
                           found.frames_seen)  # fmt: skip
 
 
-def _models(stage: Stage, planned: tuple[PlannedDetector, ...]) -> dict[str, object] | None:
+def _models(made: Plan, planned: tuple[PlannedDetector, ...]) -> dict[str, object] | None:
     """The `model` field of the record: what the detectors' weights are; null where none has any."""
-    names = [name for p in planned for name in p.cls.weights]
-    if not names:
-        return None
-    cards = model_cards(stage.settings.registry)
-    return {
-        name: {"name": name, "version": cards[name].version, "weights_sha256": cards[name].sha256,
-               "licence": cards[name].licence, "approval": None}
-        for name in names
-    }  # fmt: skip
+    prepared = [item for p in planned for item in made.prepared(p.needs)]
+    return {i.card.name: model_field(i.card, i.approval) for i in prepared} or None
 
 
-def _findings(stage: Stage, made: Plan, exhibit: Exhibit) -> ExhibitDetections:
+def _findings(
+    stage: Stage, made: Plan, exhibit: Exhibit
+) -> tuple[ExhibitDetections, dict[str, dict[str, Any]]]:
     facts = facts_of(exhibit)
     planned = made.detectors[_media(exhibit)]
     watches = [
-        _Watch(_label(i, planned), p, p.cls(p.params, facts, read_weights(p.cls.weights, stage.settings)), [])
+        _Watch(_label(i, planned), p, p.cls(p.params, facts, made.load(p.needs, stage.settings)), [])
         for i, p in enumerate(planned)
     ]
     clip = exhibit.media is MediaKind.CLIP
@@ -144,7 +141,7 @@ def _findings(stage: Stage, made: Plan, exhibit: Exhibit) -> ExhibitDetections:
                 watch.look(Frame(frame.index, frame.pts, turned, frame.corrupt), clip)
     upright_sides = facts.orientation in _SWAPS_SIDES
     width, height = (facts.height, facts.width) if upright_sides else (facts.width, facts.height)
-    return ExhibitDetections(
+    found = ExhibitDetections(
         exhibit=exhibit.number,
         source_sha256=exhibit.sha256,
         width=width,
@@ -154,6 +151,8 @@ def _findings(stage: Stage, made: Plan, exhibit: Exhibit) -> ExhibitDetections:
         tracks=_tracks(watches) if clip else (),
         methods=tuple(_method(w, made) for w in watches),
     )
+    models = {k: m for w in watches for k, m in w.detector.models.items()}
+    return found, engine_fields(models)
 
 
 def _tracks(watches: list[_Watch]) -> tuple[Track, ...]:
@@ -174,7 +173,7 @@ def _method(watch: _Watch, made: Plan) -> dict[str, object]:
         "version": cls.version,
         "reference": cls.reference,
         "params": watch.planned.plain,
-        "weights": {name: made.weights[name] for name in cls.weights},
+        "weights": {k: v for p in made.prepared(watch.planned.needs) for k, v in p.weights.items()},
     }
 
 

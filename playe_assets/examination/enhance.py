@@ -19,8 +19,10 @@ from playe_assets.core.values import (
     PictureRef,
     Reason,
     Step,
+    StreamFacts,
 )
 from playe_assets.custody.record import Operation
+from playe_assets.examination.engine import engine_fields
 from playe_assets.examination.plan import Plan, PlannedStep
 from playe_assets.examination.stage import Stage, exhibit_faults, reason_of
 
@@ -138,15 +140,34 @@ def recorded_step(
         step=f"{number} {cls.name}",
         inputs=inputs,
         params={"version": cls.version, **planned.plain},
-        ai_class=cls.ai_class.value,
+        ai_class=planned.ai_class.value,
     )
 
 
-def step_of(number: int, planned: PlannedStep, worker: Enhancer) -> Step:
+def worker_of(stage: Stage, made: Plan, planned: PlannedStep, facts: StreamFacts) -> Enhancer:
+    """The enhancer with its models."""
+    return planned.cls(planned.params, facts, made.load(planned.needs, stage.settings))
+
+
+def step_of(number: int, made: Plan, planned: PlannedStep, worker: Enhancer) -> Step:
     """The step as the manifest states it, after its last frame."""
     measured = {k: round(float(v), 6) for k, v in sorted(worker.measured().items())}
+    weights = {k: v for p in made.prepared(planned.needs) for k, v in sorted(p.weights.items())}
     cls = planned.cls
-    return Step(number, cls.name, cls.version, planned.plain, cls.ai_class, cls.reference, measured, {})
+    return Step(
+        number, cls.name, cls.version, planned.plain, planned.ai_class, cls.reference, measured, weights
+    )
+
+
+def record_models(op: Operation, worker: Enhancer) -> None:
+    """Put the learned models of a step into its record: weights, engine, precision, tiling, certificate."""
+    if not worker.models:
+        return
+    op.extra.update(engine_fields(worker.models))
+    op.checks += [
+        {"check": "certificate", "model": name, "sha256": model.facts().get("certificate")}
+        for name, model in sorted(worker.models.items())
+    ]
 
 
 def highest(steps: tuple[Step, ...]) -> AiClass:

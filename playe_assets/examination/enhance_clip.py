@@ -16,7 +16,14 @@ from playe_assets.core.contracts import Enhancer, Frame, Pixels
 from playe_assets.core.errors import UndecodableError
 from playe_assets.core.values import AiClass, Derivative, Exhibit, MediaKind, Reason, StreamFacts
 from playe_assets.examination.detect import facts_of
-from playe_assets.examination.enhance import Made, highest, recorded_step, step_of
+from playe_assets.examination.enhance import (
+    Made,
+    highest,
+    record_models,
+    recorded_step,
+    step_of,
+    worker_of,
+)
 from playe_assets.examination.enhance_photo import upright
 from playe_assets.examination.plan import Plan
 from playe_assets.examination.stage import Stage
@@ -67,7 +74,7 @@ def enhance_clip(stage: Stage, made: Plan, exhibit: Exhibit) -> Made:
     """
     facts = facts_of(exhibit)
     planned = made.steps[MediaKind.CLIP]
-    workers = [p.cls(p.params, facts) for p in planned]
+    workers = [worker_of(stage, made, p, facts) for p in planned]
     shown = _Shown(facts.frame_count // 2)
     reader = read_clip(stage.store.path(exhibit.sha256), facts)
     base = Fraction(facts.time_base or "1/1000")
@@ -91,15 +98,18 @@ def enhance_clip(stage: Stage, made: Plan, exhibit: Exhibit) -> Made:
                     stage.progress(f"{exhibit.number} frames", out_frames, facts.frame_count)
         if out_frames == 0:
             raise UndecodableError("media.no_frames", file=exhibit.name_shown)
-        steps = tuple(step_of(i, p, w) for i, (p, w) in enumerate(zip(planned, workers, strict=True), 1))
+        steps = tuple(
+            step_of(i, made, p, w) for i, (p, w) in enumerate(zip(planned, workers, strict=True), 1)
+        )
         derivatives = _adopt(stage, exhibit, outputs, highest(steps))
         taken = exhibit.sha256
-        for op, step, digest in zip(ops, steps, digests, strict=True):
+        for op, step, digest, worker in zip(ops, steps, digests, workers, strict=True):
             # As with photographs, the chain of digests runs over samples: all frames that left the step.
             op.inputs[:] = [taken]
             taken = digest.hexdigest()
             op.outputs.append(taken)
             op.metrics.update(step.measured)
+            record_models(op, worker)
     pictures: dict[str, bytes] = {}
     if shown.before is not None and shown.after is not None:
         pictures = make_pictures(shown.before, shown.after, shown.contributors)

@@ -7,7 +7,14 @@ from playe_assets.core.contracts import Pixels
 from playe_assets.core.values import Derivative, Exhibit, MediaKind, StreamFacts
 from playe_assets.enhancers import ENHANCERS
 from playe_assets.examination.detect import facts_of
-from playe_assets.examination.enhance import Made, highest, recorded_step, step_of
+from playe_assets.examination.enhance import (
+    Made,
+    highest,
+    record_models,
+    recorded_step,
+    step_of,
+    worker_of,
+)
 from playe_assets.examination.plan import Plan
 from playe_assets.examination.stage import Stage
 from playe_assets.exporters.pictures import make_pictures
@@ -22,14 +29,17 @@ def enhance_photo(stage: Stage, made: Plan, exhibit: Exhibit) -> Made:
     photo = read_photo(stage.store.path(exhibit.sha256), facts)
     pixels, alpha = photo.pixels, photo.alpha
     steps = []
+    maps: dict[str, Pixels] = {}
     taken = exhibit.sha256
     for number, planned in enumerate(made.steps[MediaKind.PHOTO], start=1):
         with recorded_step(stage, exhibit, number, planned, [taken]) as op:
-            worker = planned.cls(planned.params, facts)
+            worker = worker_of(stage, made, planned, facts)
             pixels = worker.frame(pixels)
             if alpha is not None and worker.geometry:
                 alpha = worker.frame(alpha)
-            steps.append(step_of(number, planned, worker))
+            steps.append(step_of(number, made, planned, worker))
+            maps.update(worker.maps())
+            record_models(op, worker)
             taken = pixel_sha256(pixels)  # the chain of digests runs over samples, between files
             op.outputs.append(taken)
             op.metrics.update(steps[-1].measured)
@@ -66,7 +76,7 @@ def enhance_photo(stage: Stage, made: Plan, exhibit: Exhibit) -> Made:
     return Made(
         steps=done,
         derivatives=[derivative],
-        pictures=make_pictures(upright(photo.pixels, facts), pixels),
+        pictures=make_pictures(upright(photo.pixels, facts), pixels, maps=maps),
         frames_in=1,
         frames_decoded=1,
         frames_out=1,

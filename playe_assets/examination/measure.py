@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import zip_longest
 from typing import Any
 
 from playe_assets.core.canonical import to_plain
-from playe_assets.core.contracts import Frame, Metric, Pair, Pixels
+from playe_assets.core.contracts import Column, Frame, Metric, Pair, Pixels
 from playe_assets.core.errors import IntegrityError
 from playe_assets.core.values import (
     Derivative,
+    Detection,
+    DetectionManifest,
     EnhancedManifest,
     Exhibit,
+    ExhibitDetections,
     IngestManifest,
     MediaKind,
     MetricsManifest,
@@ -24,6 +27,7 @@ from playe_assets.core.values import (
 )
 from playe_assets.enhancers import ENHANCERS
 from playe_assets.examination.detect import facts_of
+from playe_assets.examination.engine import engine_fields
 from playe_assets.examination.plan import Plan
 from playe_assets.examination.stage import Stage, exhibit_faults, reason_of
 from playe_assets.media.clip import read_clip
@@ -51,12 +55,14 @@ def measure(stage: Stage, ingest_sha256: str, enhanced_sha256: str) -> Measured:
     made = stage.planned(ingest)
     stage.limit_threads()
     exhibits = {e.number: e for e in ingest.exhibits}
+    faces = _faces(stage, stage.manifest(DetectionManifest, enhanced.detections))
     todo = [d for d in enhanced.derivatives if d.kind in MAIN_KINDS]
     rows = []
     for number, derivative in enumerate(todo):
         stage.progress(derivative.number, number, len(todo))
         try:
-            rows.append(_row(stage, made, exhibits, derivative))
+            seen = faces.get(derivative.exhibit, {})
+            rows.append(_row(stage, made, exhibits, derivative, seen))
         except exhibit_faults() as problem:
             reason_of(
                 problem
@@ -70,7 +76,34 @@ def measure(stage: Stage, ingest_sha256: str, enhanced_sha256: str) -> Measured:
     return Measured(manifest, stage.store.put_json(manifest))
 
 
-def _row(stage: Stage, made: Plan, exhibits: dict[str, Exhibit], derivative: Derivative) -> dict[str, Any]:
+Faces = Mapping[int, tuple[Detection, ...]]
+"""What detectors labelled `face`, by index of the frame."""
+
+
+def _faces(stage: Stage, detections: DetectionManifest) -> dict[str, Faces]:
+    """By exhibit; of several face detectors the first in the preset speaks for a frame."""
+    found: dict[str, Faces] = {}
+    for entry in detections.entries:
+        if entry.sha256 is None:
+            continue
+        frames: dict[int, tuple[Detection, ...]] = {}
+        for seen in stage.manifest(ExhibitDetections, entry.sha256).frames:
+            faces = tuple(d for d in seen.found if d.label == "face")
+            if faces:
+                frames.setdefault(seen.frame, faces)
+        found[entry.exhibit] = frames
+    return found
+
+
+def _over(column: Column, values: list[float]) -> float | None:
+    if not values:
+        return None
+    return round(max(values) if column.over == "max" else sum(values) / len(values), 6)
+
+
+def _row(
+    stage: Stage, made: Plan, exhibits: dict[str, Exhibit], derivative: Derivative, faces: Faces
+) -> dict[str, Any]:
     exhibit = exhibits[derivative.exhibit]
     reference = exhibits.get(exhibit.reference or "")
     inputs = [exhibit.sha256, derivative.sha256, *([reference.sha256] if reference else [])]
@@ -83,28 +116,35 @@ def _row(stage: Stage, made: Plan, exhibits: dict[str, Exhibit], derivative: Der
         params=params,
         ai_class="none",
     ) as work:
-        workers = [m.cls(m.params) for m in made.metrics]
-        sums: dict[str, list[float]] = {c.name: [] for m in made.metrics for c in m.cls.columns}
+        workers = [m.cls(m.params, made.load(m.needs, stage.settings)) for m in made.metrics]
+        columns = [c for m in made.metrics for c in m.cls.columns]
+        values: dict[str, list[float]] = {c.name: [] for c in columns}
         compared = 0
-        for pair in _pairs(stage, made, exhibit, derivative, reference):
+        for pair in _pairs(stage, made, exhibit, derivative, reference, faces):
             compared += 1
-            _add(sums, workers, pair)
-        means = {k: round(sum(v) / len(v), 6) if v else None for k, v in sums.items()}
+            _add(values, workers, pair)
+        means = {c.name: _over(c, values[c.name]) for c in columns}
         work.metrics.update(means)
+        work.extra.update(engine_fields({k: m for w in workers for k, m in w.models.items()}))
     media = exhibit.media.value if exhibit.media else None
     return {"exhibit": exhibit.number, "derivative": derivative.number, "media": media,
             "frames_compared": compared, **means}  # fmt: skip
 
 
-def _add(sums: dict[str, list[float]], workers: list[Metric], pair: Pair) -> None:
+def _add(values: dict[str, list[float]], workers: list[Metric], pair: Pair) -> None:
     for worker in workers:
         for name, value in worker.measure(pair).items():
             if value is not None:
-                sums[name].append(float(value))
+                values[name].append(float(value))
 
 
 def _pairs(
-    stage: Stage, made: Plan, exhibit: Exhibit, derivative: Derivative, reference: Exhibit | None
+    stage: Stage,
+    made: Plan,
+    exhibit: Exhibit,
+    derivative: Derivative,
+    reference: Exhibit | None,
+    faces: Faces,
 ) -> Iterator[Pair]:
     facts = facts_of(exhibit)
     turn = ENHANCERS.get("orient")(None, facts)
@@ -117,7 +157,7 @@ def _pairs(
                 read_photo(paths.path(reference.sha256), reference.facts).pixels
             )
         before = turn.frame(read_photo(paths.path(exhibit.sha256), facts).pixels)
-        yield Pair(before, read_photo(paths.path(derivative.sha256)).pixels, truth)
+        yield Pair(before, read_photo(paths.path(derivative.sha256)).pixels, truth, faces.get(0, ()))
         return
     every = Fraction(str(made.preset.compare_every_s))
     base = Fraction(facts.time_base or "1/1000")
@@ -141,13 +181,13 @@ def _pairs(
             at = (before_frame.pts - first) * base
             # A reference shows the same moments or it is none: another time is not compared.
             truth = known.pixels if known is not None and abs(known.at - at) <= _SAME_MOMENT_S else None
-            last = Pair(before_frame.pixels, after_frame.pixels, truth)
+            last = Pair(before_frame.pixels, after_frame.pixels, truth, faces.get(before_frame.index, ()))
             if at >= due:
                 due = every * (at // every + 1)
-                yield Pair(turn.frame(last.exhibit), last.derivative, last.reference)
+                yield replace(last, exhibit=turn.frame(last.exhibit))
                 last = None
         if last is not None:
-            yield Pair(turn.frame(last.exhibit), last.derivative, last.reference)
+            yield replace(last, exhibit=turn.frame(last.exhibit))
 
 
 _SAME_MOMENT_S = Fraction(1, 200)

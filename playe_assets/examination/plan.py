@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from playe_assets.core.canonical import to_plain
-from playe_assets.core.contracts import Detector, Enhancer, Metric
-from playe_assets.core.errors import MissingResourceError, PresetError
+from playe_assets.core.contracts import Detector, Enhancer, Metric, ModelUse
+from playe_assets.core.errors import PresetError
 from playe_assets.core.params import parse
 from playe_assets.core.presets import DetectorUse, Preset, Use, load_preset
-from playe_assets.core.values import MediaKind
+from playe_assets.core.values import AiClass, MediaKind
 from playe_assets.detectors import DETECTORS
 from playe_assets.enhancers import ENHANCERS
+from playe_assets.examination.engine import ModelKey, Prepared, cards_of, key_of, known, load, prepare
 from playe_assets.examination.settings import Settings
-from playe_assets.inference.weights import installed, load_weights
+from playe_assets.inference.cards import ModelCard
 from playe_assets.metrics import METRICS
 
 
@@ -25,6 +26,13 @@ class PlannedStep:
 
     cls: type[Enhancer]
     params: Any
+    ai_class: AiClass
+    """The plug-in's own class or its models', whichever may invent more."""
+
+    @property
+    def needs(self) -> tuple[ModelUse, ...]:
+        """The models that it asks for."""
+        return self.cls.needs(self.params)
 
     @property
     def plain(self) -> dict[str, Any]:
@@ -42,6 +50,11 @@ class PlannedDetector:
     use: DetectorUse
 
     @property
+    def needs(self) -> tuple[ModelUse, ...]:
+        """The models that it asks for."""
+        return self.cls.needs(self.params)
+
+    @property
     def plain(self) -> dict[str, Any]:
         """Parameters and sampling as the record carries them."""
         return {**to_plain(self.params), "every_s": self.use.every_s, "track_iou": self.use.track_iou,
@@ -55,6 +68,11 @@ class PlannedMetric:
     cls: type[Metric]
     params: Any
 
+    @property
+    def needs(self) -> tuple[ModelUse, ...]:
+        """The models that it asks for."""
+        return self.cls.needs(self.params)
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -64,8 +82,21 @@ class Plan:
     steps: Mapping[MediaKind, tuple[PlannedStep, ...]]
     detectors: Mapping[MediaKind, tuple[PlannedDetector, ...]]
     metrics: tuple[PlannedMetric, ...]
-    weights: Mapping[str, str]
-    """Model card to sha256 of every weight file that the preset needs."""
+    models: Mapping[ModelKey, Prepared]
+    """Every model that the preset asks for, installed, approved and certified."""
+
+    @property
+    def weights(self) -> dict[str, str]:
+        """Model card to sha256 of every weight file that the preset needs."""
+        return {k: v for p in self.models.values() for k, v in sorted(p.weights.items())}
+
+    def prepared(self, needs: tuple[ModelUse, ...]) -> tuple[Prepared, ...]:
+        """What stands behind the models that one plug-in asks for."""
+        return tuple(self.models[key_of(use)] for use in needs)
+
+    def load(self, needs: tuple[ModelUse, ...], settings: Settings) -> dict[str, Any]:
+        """Those models by card name, from the process's warm sessions."""
+        return load(self.prepared(needs), settings)
 
 
 def plan(name: str, settings: Settings) -> Plan:
@@ -75,21 +106,27 @@ def plan(name: str, settings: Settings) -> Plan:
         PresetError: an unknown plug-in, key or value, a step that the preset's `max_ai_class` forbids, or a
             threshold on a column that no metric of the preset measures.
         MissingResourceError: a weight file is not installed; the message names the one command.
+        GovernanceError: a model is not approved, or its engine is not certified on this device.
     """
-    made = check(load_preset(name))
-    needed = {w for found in made.detectors.values() for d in found for w in d.cls.weights}
-    there = {w: installed(w, settings.registry, settings.weights) for w in sorted(needed)}
-    absent = [w for w, sha256 in there.items() if sha256 is None]
-    if absent:
-        raise MissingResourceError(
-            "preset.weights_absent", preset=name, models=", ".join(absent), first=absent[0]
-        )
-    return Plan(made.preset, made.steps, made.detectors, made.metrics, {w: s for w, s in there.items() if s})
+    made = check(load_preset(name), settings)
+    return replace(made, models=prepare(needed(made), settings, name))
 
 
-def check(preset: Preset) -> Plan:
-    """The preset with every plug-in and parameter checked; weights are not looked for."""
-    steps = {kind: tuple(_step(use, kind, preset) for use in uses) for kind, uses in preset.steps.items()}
+def needed(made: Plan) -> list[ModelUse]:
+    """Every model that the preset asks for, each use once, in the recipe's order."""
+    planned: list[PlannedStep | PlannedDetector | PlannedMetric] = []
+    planned += [d for group in made.detectors.values() for d in group]
+    planned += [s for group in made.steps.values() for s in group]
+    planned += made.metrics
+    return list({key_of(use): use for item in planned for use in item.needs}.values())
+
+
+def check(preset: Preset, settings: Settings | None = None) -> Plan:
+    """The preset with every plug-in and parameter checked; weights and approvals are not looked for."""
+    cards = _Cards(settings or Settings())
+    steps = {
+        kind: tuple(_step(use, kind, preset, cards) for use in uses) for kind, uses in preset.steps.items()
+    }
     detectors = {kind: tuple(_detector(use, kind) for use in uses) for kind, uses in preset.detectors.items()}
     metrics = tuple(_metric(use) for use in preset.metrics)
     columns = {column.name for metric in metrics for column in metric.cls.columns}
@@ -100,20 +137,31 @@ def check(preset: Preset) -> Plan:
     return Plan(preset, steps, detectors, metrics, {})
 
 
-def read_weights(names: tuple[str, ...], settings: Settings) -> dict[str, bytes]:
-    """The bytes of the named models, hashed as they are loaded."""
-    return {name: load_weights(name, settings.registry, settings.weights) for name in names}
+@dataclass
+class _Cards:
+    """The cards, read when a step first asks for a model: a preset without models needs no registry."""
+
+    settings: Settings
+    read: dict[str, ModelCard] | None = None
+
+    def get(self, name: str) -> ModelCard:
+        if self.read is None:
+            self.read = cards_of(self.settings)
+        return known(self.read, name)
 
 
-def _step(use: Use, kind: MediaKind, preset: Preset) -> PlannedStep:
+def _step(use: Use, kind: MediaKind, preset: Preset, cards: _Cards) -> PlannedStep:
     cls = ENHANCERS.get(use.name)
     if kind not in cls.kinds:
         raise PresetError("preset.wrong_media", file=use.where.file, line=use.where.line, name=use.name,
                           media=kind.value, allowed=", ".join(sorted(cls.kinds)))  # fmt: skip
-    if cls.ai_class.rank > preset.max_ai_class.rank:
+    params: Any = parse(cls.Params, use.given, use.where)
+    classes = [cls.ai_class, *(cards.get(need.name).ai_class for need in cls.needs(params))]
+    highest = max(classes, key=lambda c: c.rank)
+    if highest.rank > preset.max_ai_class.rank:
         raise PresetError("preset.ai_class", file=use.where.file, line=use.where.line, name=use.name,
-                          ai_class=cls.ai_class.value, allowed=preset.max_ai_class.value)  # fmt: skip
-    return PlannedStep(cls, parse(cls.Params, use.given, use.where))
+                          ai_class=highest.value, allowed=preset.max_ai_class.value)  # fmt: skip
+    return PlannedStep(cls, params, highest)
 
 
 def _detector(use: DetectorUse, kind: MediaKind) -> PlannedDetector:

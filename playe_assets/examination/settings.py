@@ -1,8 +1,8 @@
 """The laboratory's settings: where data lies, how much is audited, who answers. Read when asked, never at import.
 
 Order of precedence: explicit values (a Dagster resource, a CLI option), then the environment
-(`PLAYE_DATA_ROOT`, `PLAYE_INBOX`, `PLAYE_AUDIT`, `PLAYE_LANGUAGE`, `PLAYE_THREADS`, `PLAYE_INLINE_PREVIEWS`),
-then `laboratory.yaml` in the data root, then the defaults below.
+(`PLAYE_DATA_ROOT`, `PLAYE_INBOX`, `PLAYE_AUDIT`, `PLAYE_LANGUAGE`, `PLAYE_THREADS`, `PLAYE_INLINE_PREVIEWS`,
+`PLAYE_RUNTIME`, `PLAYE_DEVICE`, `PLAYE_PROVIDER`, `PLAYE_PRECISION`), then `laboratory.yaml` in the data root, then the defaults below.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from playe_assets.core.errors import CaseFileError
 from playe_assets.core.texts import LANGUAGES
 from playe_assets.core.yamlfile import read_block
 from playe_assets.custody.record import AUDIT_MODES
+from playe_assets.inference.contract import PRECISIONS, Target
+from playe_assets.inference.runtimes import RUNTIMES
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
@@ -39,6 +41,14 @@ class Settings:
     """A folder with a complete `exhibits:` list is ready after this long without a change."""
     settle_s: float = 30.0
     """A folder without such a list is ready after this long without a change."""
+    runtime: str = "onnxruntime"
+    """What learned models run on: `onnxruntime`, `openvino` or `torch`; nothing falls back to another."""
+    device: str = "cpu"
+    """`cpu`, `cuda:0` ..."""
+    provider: str = ""
+    """ONNX Runtime's provider: `cpu`, `cuda`, `tensorrt`; empty takes the device's kind."""
+    precision: str = "fp32"
+    """`fp32`, `fp16` or `bf16`; each needs a certificate of its own."""
     laboratory: str = "PLAYE"
     address: str = ""
     accreditation: str | None = None
@@ -65,6 +75,22 @@ class Settings:
         return PROJECT_ROOT / "models-data" / "registry.yaml"
 
     @property
+    def own_cards(self) -> Path:
+        """Cards that this laboratory added to the registry's."""
+        return self.data_root / "cards.yaml"
+
+    @property
+    def engines(self) -> Path:
+        """Exported graphs, compiled engines and certificates; everything here can be made again."""
+        return self.data_root / "engines"
+
+    @property
+    def target(self) -> Target:
+        """Where and how learned models run on this machine."""
+        provider = self.provider or self.device.partition(":")[0]
+        return Target(self.runtime, self.device, provider, self.precision, self.threads)
+
+    @property
     def rejected(self) -> Path:
         """Folders that cannot become a case, each with its REASON.txt."""
         return self.inbox / "rejected"
@@ -78,7 +104,8 @@ class Settings:
 _VARIABLES = {
     "data_root": "PLAYE_DATA_ROOT", "inbox": "PLAYE_INBOX", "audit": "PLAYE_AUDIT",
     "language": "PLAYE_LANGUAGE", "threads": "PLAYE_THREADS", "inline_previews": "PLAYE_INLINE_PREVIEWS",
-    "quiet_s": "PLAYE_QUIET_S", "settle_s": "PLAYE_SETTLE_S",
+    "runtime": "PLAYE_RUNTIME", "device": "PLAYE_DEVICE", "provider": "PLAYE_PROVIDER",
+    "precision": "PLAYE_PRECISION", "quiet_s": "PLAYE_QUIET_S", "settle_s": "PLAYE_SETTLE_S",
 }  # fmt: skip
 
 
@@ -110,7 +137,8 @@ def load_settings(given: Mapping[str, Any] | None = None) -> Settings:
 
 def _typed(name: str, value: Any) -> Any:
     default = getattr(Settings, name, None)
-    choices = {"audit": AUDIT_MODES, "language": LANGUAGES}.get(name)
+    choices = {"audit": AUDIT_MODES, "language": LANGUAGES, "precision": PRECISIONS,
+               "runtime": RUNTIMES.names()}.get(name)  # fmt: skip
     if choices is not None and value not in choices:
         raise _wrong(name, value, " | ".join(choices))
     if isinstance(default, bool):

@@ -13,11 +13,12 @@ from playe_assets.exporters.pdf_style import BAD, LINE, WIDTH, box, chip, markup
 from playe_assets.exporters.pdf_view import View
 from playe_assets.exporters.pictures import reduced
 
-_ROLES = (("before", "after"), ("difference", "contributors"))
+_ROLES = (("before", "after"), ("difference", "contributors"), ("consistency", "uncertainty"), ("faces",))
 _GAP = 12.0
 _WHOLE_UP_TO, _REDUCED_SIDE = 80, 480
 """Pictures that the PDF holds whole; a longer case shows JPEGs of 480 px (142 dpi), or 200 exhibits would be 0.5 GB."""
-_TALLEST = {"before": 185.0, "after": 185.0, "difference": 105.0, "contributors": 105.0}
+_TALLEST = {"before": 185.0, "after": 185.0}
+_TALLEST_MAP = 105.0
 """pt; so that two exhibits with four pictures each share a page."""
 _TALLEST_UPRIGHT = 250.0
 _UPRIGHT = 1.15
@@ -152,7 +153,7 @@ def _image(picture: Mapping[str, Any], pictures: Mapping[str, bytes], cell: floa
         absent = shown(say("picture.absent", sha=picture["sha256"][:16]))
         return markup(f'<font color="{BAD}">{absent}</font>', "cell")
     upright = picture["height"] >= _UPRIGHT * picture["width"]
-    tallest = _TALLEST_UPRIGHT if upright else _TALLEST[picture["role"]]
+    tallest = _TALLEST_UPRIGHT if upright else _TALLEST.get(picture["role"], _TALLEST_MAP)
     factor = min(cell / picture["width"], tallest / picture["height"])
     made = Image(io.BytesIO(data), picture["width"] * factor, picture["height"] * factor)
     made.hAlign = "LEFT"

@@ -10,6 +10,7 @@ import hashlib
 import json
 import struct
 import zlib
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,9 @@ from playe_assets.exporters.report_parts import Picture
 LONG_SIDE = 900
 DIFFERENCE_GAIN = 8
 """Differences are amplified by this factor: 1/8 of the range of 8 bit is far beyond a faithful step."""
-ROLES = ("before", "after", "difference", "contributors")
+ROLES = ("before", "after", "difference", "contributors", "consistency", "uncertainty", "faces")
+MAPS = ("consistency", "uncertainty", "faces")
+"""Planes that enhancers make beside a derivative; the first two amplified by `DIFFERENCE_GAIN` already."""
 SCALE_COLOURS = (
     (68, 1, 84),
     (59, 82, 139),
@@ -37,9 +40,12 @@ _KEYWORD = b"PLAYE-picture"
 
 
 def make_pictures(
-    original: Pixels, derivative: Pixels, contributors: Pixels | None = None
+    original: Pixels,
+    derivative: Pixels,
+    contributors: Pixels | None = None,
+    maps: Mapping[str, Pixels] | None = None,
 ) -> dict[str, bytes]:
-    """PNG bytes by role: `before`, `after`, `difference` and, with a map, `contributors`.
+    """PNG bytes by role: `before`, `after`, `difference`; `contributors` and `MAPS` where there are such.
 
     `original` is the oriented exhibit frame (h, w, 1|3), `derivative` the same view at any scale,
     `contributors` (H, W) or (H, W, 1) counts of fused frames; uint8 or uint16. The difference is the largest
@@ -66,6 +72,13 @@ def make_pictures(
         counts = contributors.reshape(contributors.shape[0], contributors.shape[1])
         top = max(1, int(counts.max()))
         found["contributors"] = _png(_small(_heat(counts, top), True), "contributors", {"high": float(top)})
+    for role, plane in sorted((maps or {}).items()):
+        if role not in MAPS:
+            raise IntegrityError("report.picture_role", role=role, allowed=", ".join(MAPS))
+        eight = _eight(plane)[:, :, :1]
+        scale = {} if role == "faces" else {"gain": float(DIFFERENCE_GAIN),
+                                            "unit_max": float(eight.max()) / DIFFERENCE_GAIN}  # fmt: skip
+        found[role] = _png(_small(eight), role, scale)
     return found
 
 

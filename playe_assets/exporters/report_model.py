@@ -34,7 +34,7 @@ SECTIONS = (
     "limitations",
     "custody",
 )
-_MADE = ("after", "difference", "contributors")
+_MADE = ("after", "difference", "contributors", "consistency", "uncertainty", "faces")
 
 
 def build_report(parts: ReportParts) -> dict[str, Any]:

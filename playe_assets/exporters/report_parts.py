@@ -68,7 +68,7 @@ class Picture:
 
     exhibit: str
     role: str
-    """`before`, `after`, `difference` or `contributors`."""
+    """`before`, `after`, `difference`, `contributors`, `consistency`, `uncertainty` or `faces`."""
     sha256: str
     width: int
     height: int

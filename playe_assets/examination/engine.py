@@ -1,0 +1,173 @@
+"""Models for a case run: every model that a preset asks for is installed, approved and certified, before any work.
+
+Nothing is loaded by `prepare`; `load` takes the networks from the process's warm sessions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from playe_assets.core.contracts import ModelUse
+from playe_assets.core.errors import GovernanceError, MissingResourceError
+from playe_assets.examination.settings import Settings
+from playe_assets.inference.cards import ModelCard, model_cards
+from playe_assets.inference.contract import Network
+
+if TYPE_CHECKING:
+    from playe_assets.inference.loaded import LoadedModel
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """A card of format `data` as plug-ins see it: the bytes that were hashed."""
+
+    card: ModelCard
+    data: bytes
+    approval: Mapping[str, Any] | None
+
+    def facts(self) -> dict[str, Any]:
+        """For the record."""
+        return {"model": model_field(self.card, self.approval)}
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """One use of a model that a case may make."""
+
+    use: ModelUse
+    card: ModelCard
+    others: tuple[ModelCard, ...]
+    """Further cards whose weights the variant blends in."""
+    approval: Mapping[str, Any]
+    certificate: str | None
+    """sha256 of the certificate on this device; null for parameters without a network."""
+
+    @property
+    def weights(self) -> dict[str, str]:
+        """Card to sha256 of every file that it reads."""
+        return {c.name: str(c.sha256) for c in (self.card, *self.others)}
+
+
+def cards_of(settings: Settings) -> dict[str, ModelCard]:
+    """The tracked cards and the laboratory's own."""
+    return model_cards(settings.registry, settings.own_cards)
+
+
+def prepare(uses: Iterable[ModelUse], settings: Settings, preset: str) -> dict[ModelKey, Prepared]:
+    """What stands behind each use.
+
+    Raises:
+        MissingResourceError: weights are not installed, or the engine was not built; names the one command.
+        GovernanceError: a model is not approved, or the engine has no valid certificate on this device.
+    """
+    from playe_assets.custody.log import CustodyLog
+    from playe_assets.examination.governance import approvals
+    from playe_assets.inference.weights import installed
+
+    wanted = {key_of(use): use for use in uses}
+    if not wanted:
+        return {}
+    cards = cards_of(settings)
+    found: dict[ModelKey, list[ModelCard]] = {}
+    absent: list[str] = []
+    for key, use in wanted.items():
+        found[key] = [known(cards, use.name), *(known(cards, name) for name in blended(cards, use))]
+        absent += [c.name for c in found[key] if installed(c, settings.weights) is None]
+    if absent:
+        first = sorted(set(absent))
+        raise MissingResourceError(
+            "preset.weights_absent", preset=preset, models=", ".join(first), first=" ".join(first)
+        )
+    granted = approvals([c for group in found.values() for c in group], CustodyLog(settings.log_path))
+    return {
+        key: Prepared(use, found[key][0], tuple(found[key][1:]), granted[found[key][0].name],
+                      _certificate(use, found[key], settings))
+        for key, use in wanted.items()
+    }  # fmt: skip
+
+
+def load(prepared: Iterable[Prepared], settings: Settings) -> dict[str, Any]:
+    """Models by card name, from the warm sessions of this process."""
+    from playe_assets.inference.loaded import LoadedModel
+    from playe_assets.inference.weights import read_weights
+
+    models: dict[str, LoadedModel | Parameters] = {}
+    for item in prepared:
+        if item.card.format == "data":
+            data = read_weights(item.card, settings.weights)
+            models[item.card.name] = Parameters(item.card, data, item.approval)
+            continue
+        network = network_of(item.use, (item.card, *item.others), settings)
+        models[item.card.name] = LoadedModel(network, settings.target, item.approval, item.certificate)
+    return models
+
+
+def network_of(use: ModelUse, cards: tuple[ModelCard, ...], settings: Settings) -> Network:
+    """The network with its weights read and hashed, and built where the runtime needs the graph."""
+    from playe_assets.inference.export import build
+    from playe_assets.inference.runtimes import RUNTIMES
+    from playe_assets.inference.weights import read_weights
+
+    first, *others = cards
+    network = Network(
+        first,
+        read_weights(first, settings.weights),
+        dict(use.variant),
+        others={c.name: read_weights(c, settings.weights) for c in others},
+        cache=settings.engines,
+    )
+    needs_graph = RUNTIMES.get(settings.target.runtime).needs_onnx
+    return build(network, settings.engines) if needs_graph else network
+
+
+def model_field(card: ModelCard, approval: Mapping[str, Any] | None) -> dict[str, Any]:
+    """One model as the record's `model` field carries it."""
+    return {"name": card.name, "version": card.version, "weights_sha256": card.sha256,
+            "licence": card.licence, "approval": dict(approval) if approval else None}  # fmt: skip
+
+
+def engine_fields(models: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """`model`, `runtime`, `precision` and `tiling` of the record, each by card name; empty without a model."""
+    if not models:
+        return {}
+    facts = {name: model.facts() for name, model in sorted(models.items())}
+    return {
+        field: {name: found.get(field) for name, found in facts.items()}
+        for field in ("model", "runtime", "precision", "tiling")
+    }
+
+
+ModelKey = tuple[str, tuple[tuple[str, float], ...]]
+
+
+def key_of(use: ModelUse) -> ModelKey:
+    """A use as a key: name and variant."""
+    return use.name, tuple(sorted(use.variant.items()))
+
+
+def known(cards: Mapping[str, ModelCard], name: str) -> ModelCard:
+    """The card `name`; GovernanceError lists what there is."""
+    if name not in cards:
+        raise GovernanceError("models.no_card", name=name, known=", ".join(sorted(cards)))
+    return cards[name]
+
+
+def blended(cards: Mapping[str, ModelCard], use: ModelUse) -> tuple[str, ...]:
+    """Cards whose weights the variant needs beside the model's own (the -wdn file for `denoise`)."""
+    other = known(cards, use.name).hyper.get("blend_with")
+    return (str(other),) if other and "denoise" in use.variant else ()
+
+
+def _certificate(use: ModelUse, cards: list[ModelCard], settings: Settings) -> str | None:
+    from playe_assets.inference.certificate import find
+
+    if cards[0].format == "data":
+        return None
+    found = find(network_of(use, tuple(cards), settings), settings.target, settings.engines)
+    if found is None:
+        variant = "".join(f" --{k} {v:g}" for k, v in sorted(use.variant.items()))
+        raise GovernanceError("models.not_certified", name=use.name, target=str(settings.target),
+                              variant=variant)  # fmt: skip
+    return found.sha256
