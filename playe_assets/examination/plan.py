@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from playe_assets.core.canonical import to_plain
@@ -127,8 +127,10 @@ def check(preset: Preset, settings: Settings | None = None) -> Plan:
     steps = {
         kind: tuple(_step(use, kind, preset, cards) for use in uses) for kind, uses in preset.steps.items()
     }
-    detectors = {kind: tuple(_detector(use, kind) for use in uses) for kind, uses in preset.detectors.items()}
-    metrics = tuple(_metric(use) for use in preset.metrics)
+    detectors = {
+        kind: tuple(_detector(use, kind, cards) for use in uses) for kind, uses in preset.detectors.items()
+    }
+    metrics = tuple(_metric(use, cards) for use in preset.metrics)
     columns = {column.name for metric in metrics for column in metric.cls.columns}
     for threshold in preset.thresholds:
         if threshold.column not in columns:
@@ -144,10 +146,13 @@ class _Cards:
     settings: Settings
     read: dict[str, ModelCard] | None = None
 
-    def get(self, name: str) -> ModelCard:
+    def all(self) -> dict[str, ModelCard]:
         if self.read is None:
             self.read = cards_of(self.settings)
-        return known(self.read, name)
+        return self.read
+
+    def get(self, name: str) -> ModelCard:
+        return known(self.all(), name)
 
 
 def _step(use: Use, kind: MediaKind, preset: Preset, cards: _Cards) -> PlannedStep:
@@ -155,7 +160,7 @@ def _step(use: Use, kind: MediaKind, preset: Preset, cards: _Cards) -> PlannedSt
     if kind not in cls.kinds:
         raise PresetError("preset.wrong_media", file=use.where.file, line=use.where.line, name=use.name,
                           media=kind.value, allowed=", ".join(sorted(cls.kinds)))  # fmt: skip
-    params: Any = parse(cls.Params, use.given, use.where)
+    params = _params(cls.Params, use, cards)
     classes = [cls.ai_class, *(cards.get(need.name).ai_class for need in cls.needs(params))]
     highest = max(classes, key=lambda c: c.rank)
     if highest.rank > preset.max_ai_class.rank:
@@ -164,14 +169,27 @@ def _step(use: Use, kind: MediaKind, preset: Preset, cards: _Cards) -> PlannedSt
     return PlannedStep(cls, params, highest)
 
 
-def _detector(use: DetectorUse, kind: MediaKind) -> PlannedDetector:
+def _detector(use: DetectorUse, kind: MediaKind, cards: _Cards) -> PlannedDetector:
     cls = DETECTORS.get(use.name)
     if kind not in cls.kinds:
         raise PresetError("preset.wrong_media", file=use.where.file, line=use.where.line, name=use.name,
                           media=kind.value, allowed=", ".join(sorted(cls.kinds)))  # fmt: skip
-    return PlannedDetector(cls, parse(cls.Params, use.given, use.where), use)
+    return PlannedDetector(cls, _params(cls.Params, use, cards), use)
 
 
-def _metric(use: Use) -> PlannedMetric:
+def _metric(use: Use, cards: _Cards) -> PlannedMetric:
     cls = METRICS.get(use.name)
-    return PlannedMetric(cls, parse(cls.Params, use.given, use.where))
+    return PlannedMetric(cls, _params(cls.Params, use, cards))
+
+
+def _params(cls: type, use: Use, cards: _Cards) -> Any:
+    """The checked parameters; a model that they name must have a card of a task that fits."""
+    params: Any = parse(cls, use.given, use.where)
+    for field in fields(cls):
+        tasks = field.metadata.get("tasks")
+        name = getattr(params, field.name)
+        if tasks and (name not in cards.all() or cards.get(name).task not in tasks):
+            fitting = ", ".join(sorted(c.name for c in cards.all().values() if c.task in tasks))
+            raise PresetError("preset.out_of_range", file=use.where.file, line=use.where.of(field.name),
+                              key=field.name, owner=use.name, value=repr(name), allowed=fitting)  # fmt: skip
+    return params

@@ -2,7 +2,8 @@
 
 Order of precedence: explicit values (a Dagster resource, a CLI option), then the environment
 (`PLAYE_DATA_ROOT`, `PLAYE_INBOX`, `PLAYE_AUDIT`, `PLAYE_LANGUAGE`, `PLAYE_THREADS`, `PLAYE_INLINE_PREVIEWS`,
-`PLAYE_RUNTIME`, `PLAYE_DEVICE`, `PLAYE_PROVIDER`, `PLAYE_PRECISION`), then `laboratory.yaml` in the data root, then the defaults below.
+`PLAYE_RUNTIME`, `PLAYE_DEVICE`, `PLAYE_PROVIDER`, `PLAYE_PRECISION`), then `laboratory.yaml` in the data
+root, then the defaults below.
 """
 
 from __future__ import annotations
