@@ -47,6 +47,13 @@ def bgr(seen: View) -> npt.NDArray[np.uint8]:
     return found
 
 
+def colour(pixels: Pixels) -> npt.NDArray[np.uint8]:
+    """(h, w, 3) 8-bit RGB at full size (the upper byte of 16-bit samples); grey is repeated."""
+    eight = pixels if pixels.dtype == np.uint8 else (pixels >> 8).astype(np.uint8)
+    found = np.repeat(eight, 3, axis=2) if eight.shape[2] == 1 else eight
+    return np.ascontiguousarray(found, dtype=np.uint8)
+
+
 def placed(
     label: str,
     box: Iterable[float],
