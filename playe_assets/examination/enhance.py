@@ -24,6 +24,7 @@ from playe_assets.core.values import (
 from playe_assets.custody.record import Operation
 from playe_assets.examination.engine import engine_fields
 from playe_assets.examination.plan import Plan, PlannedStep
+from playe_assets.examination.side_by_side import side_by_side
 from playe_assets.examination.stage import Stage, exhibit_faults, reason_of
 
 
@@ -71,18 +72,20 @@ def enhance(stage: Stage, ingest_sha256: str, detections_sha256: str) -> Enhance
     made = stage.planned(ingest)
     stage.limit_threads()
 
+    def work(exhibit: Exhibit) -> _Done:
+        return _one(stage, made, exhibit, enhance_photo if _photo(exhibit) else enhance_clip)
+
     todo = [e for e in ingest.exhibits if e.processable]
     entries: list[Enhanced] = []
     derivatives: list[Derivative] = []
     pictures: list[PictureRef] = []
-    for number, exhibit in enumerate(todo):
-        stage.progress(exhibit.number, number, len(todo))
-        work = enhance_photo if exhibit.media is MediaKind.PHOTO else enhance_clip
-        entry, new, shown = _one(stage, made, exhibit, work, len(derivatives))
-        entries.append(entry)
-        derivatives += new
+    stage.progress(todo[0].number if todo else "", 0, len(todo))
+    for exhibit, (entry, new, shown) in side_by_side(todo, work, _alone):
+        numbered = [replace(d, number=f"D{len(derivatives) + i:03d}") for i, d in enumerate(new, 1)]
+        entries.append(replace(entry, derivatives=tuple(d.number for d in numbered)))
+        derivatives += numbered
         pictures += shown
-    stage.progress("", len(todo), len(todo))
+        stage.progress(exhibit.number, len(entries), len(todo))
     manifest = EnhancedManifest(
         stage.case_id, ingest.examination_id, ingest_sha256, detections_sha256, tuple(entries),
         tuple(derivatives), tuple(pictures),
@@ -90,9 +93,21 @@ def enhance(stage: Stage, ingest_sha256: str, detections_sha256: str) -> Enhance
     return EnhancedStage(manifest, stage.store.put_json(manifest))
 
 
-def _one(
-    stage: Stage, made: Plan, exhibit: Exhibit, work: Work, before: int
-) -> tuple[Enhanced, list[Derivative], list[PictureRef]]:
+_Done = tuple[Enhanced, list[Derivative], list[PictureRef]]
+LARGE_PX = 24_000_000
+"""A photograph larger than this is worked on alone: its decoded samples and results fill the memory twice."""
+
+
+def _photo(exhibit: Exhibit) -> bool:
+    return exhibit.media is MediaKind.PHOTO
+
+
+def _alone(exhibit: Exhibit) -> bool:
+    facts = exhibit.facts
+    return not _photo(exhibit) or facts is None or facts.width * facts.height > LARGE_PX
+
+
+def _one(stage: Stage, made: Plan, exhibit: Exhibit, work: Work) -> _Done:
     promised = exhibit.facts.frame_count if exhibit.facts else 0
     try:
         with stage.recorder.operation(
@@ -103,8 +118,7 @@ def _one(
             params={"preset": made.preset.name, "preset_sha256": made.preset.sha256},
         ) as op:
             done = work(stage, made, exhibit)
-            numbered = [replace(d, number=f"D{before + i + 1:03d}") for i, d in enumerate(done.derivatives)]
-            op.outputs += [d.sha256 for d in numbered]
+            op.outputs += [d.sha256 for d in done.derivatives]
             op.metrics.update(frames_decoded=done.frames_decoded, frames_out=done.frames_out,
                               frames_corrupt=done.frames_corrupt)  # fmt: skip
             op.extra["ai_class"] = highest(done.steps).value
@@ -118,7 +132,7 @@ def _one(
     entry = Enhanced(
         exhibit=exhibit.number,
         steps=done.steps,
-        derivatives=tuple(d.number for d in numbered),
+        derivatives=(),
         frames_in=done.frames_in,
         frames_decoded=done.frames_decoded,
         frames_corrupt=done.frames_corrupt,
@@ -126,7 +140,7 @@ def _one(
         missing=done.missing,
         deviations=done.deviations,
     )
-    return entry, numbered, shown
+    return entry, done.derivatives, shown
 
 
 def recorded_step(
