@@ -1,0 +1,261 @@
+"""A model as plug-ins see it: pictures go through tile by tile, with what that did kept for the record."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import tempfile
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from playe_assets.core.errors import GovernanceError, OutOfMemoryError
+from playe_assets.core.values import AiClass
+from playe_assets.inference import colour, tiling
+from playe_assets.inference.contract import Network, Session, Target
+
+if TYPE_CHECKING:
+    from playe_assets.core.contracts import Pixels
+    from playe_assets.inference.contract import Tensor
+
+Shape = tuple[int, int, int, int]
+Opener = Callable[[Network, Target, Shape], Session]
+
+BATCH_CPU, BATCH_DEVICE = 1, 4
+"""Tiles a run: a processor is full with one; a GPU has idle time between small kernels."""
+IN_MEMORY = 2 << 30
+"""Bytes of an output picture above which it lies in a scratch file and not in memory: 200 Mpx at x4 are 9.6 GB."""
+
+
+@dataclass
+class _Measured:
+    tiles: int = 0
+    seam_max: float = 0.0
+    seam_mean: float = 0.0
+    low_pass: float = 0.0
+
+
+class LoadedModel:
+    """`core.contracts.Model` over one network on one target.
+
+    `picture` and `batch` may be called from several threads; `measured` then speaks of whichever picture ended
+    last. A tile that was halved for want of memory stays halved, for this object's next pictures too.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        target: Target,
+        approval: Mapping[str, Any] | None = None,
+        certificate: str | None = None,
+        *,
+        batch: int = 0,
+        tile: int = 0,
+        low_pass_px: int | None = None,
+        scratch: Path | None = None,
+        open_session: Opener | None = None,
+    ) -> None:
+        """`batch`: tiles a run, 0 for the device's default. `tile`: px, 0 for the card's.
+
+        `low_pass_px`: radius of the colour correction (`colour.low_passed`), 0 for none; null takes
+        `low_pass_px` of the card's `hyper`, and none where it has none. `scratch`: folder for output pictures
+        beyond `IN_MEMORY` bytes; null takes the system's. `open_session` stands in for `sessions.session`.
+        """
+        self.network = network
+        self.target = target
+        self.approval = None if approval is None else dict(approval)
+        self.certificate = certificate
+        self.scratch = scratch
+        card = network.card
+        self._batch = batch or (BATCH_CPU if target.device == "cpu" else BATCH_DEVICE)
+        self._tile = tile or card.tiling.tile
+        self._low_pass = int(card.hyper.get("low_pass_px", 0)) if low_pass_px is None else low_pass_px
+        self._border = card.tiling.border + colour.low_pass_reach(self._low_pass)
+        self._open = open_session or _cached_session
+        self._lock = threading.Lock()
+        self._halved = 0
+        self._shape: Shape | None = None
+        self._last = _Measured()
+
+    @property
+    def name(self) -> str:
+        """The model card."""
+        return self.network.card.name
+
+    @property
+    def ai_class(self) -> AiClass:
+        """How much it may invent."""
+        return self.network.card.ai_class
+
+    @property
+    def scale(self) -> int:
+        """Output px per input px along one side."""
+        return self.network.card.scale
+
+    def picture(self, pixels: Pixels) -> Pixels:
+        """The network over a whole picture, tiled: (h, w, 1 or 3) uint8 or uint16 in, the same dtype out.
+
+        The result's shape is (h * scale, w * scale, channels). Tiles go to the device a batch at a time; the
+        memory beside the two pictures is a few batches and one strip over the width, whatever the height.
+        A card whose tiling is `none` sees the picture whole, in one run.
+
+        Raises:
+            OutOfMemoryError: not even the smallest tile fits.
+            GovernanceError: NaN or infinity in the output, or an output of another shape than the card says.
+        """
+        height, width, channels = pixels.shape
+        out = self._canvas((height * self.scale, width * self.scale, channels), pixels.dtype)
+        while True:
+            tile = self._tile
+            plan = self._plan(height, width, tile)
+            try:
+                self._run(pixels, out, plan)
+            except OutOfMemoryError:
+                if not self._halve(tile, plan):
+                    raise
+                # From the start, so that every pixel comes from the tile that the record names.
+            else:
+                return out
+
+    def batch(self, *inputs: Tensor) -> list[Tensor]:
+        """The network as it is: float32 NCHW in, its outputs in the graph's order."""
+        ready = [np.ascontiguousarray(item, np.float32) for item in inputs]
+        self._shape = _four(ready[0].shape)
+        return self._session(self._shape).run(ready)
+
+    def measured(self) -> dict[str, float]:
+        """What the last `picture` measured, in levels of 255 where the key says so.
+
+        `tiles`; `tile_halvings`; `seam_max_255` and `seam_mean_255`, the difference of neighbouring tiles where
+        they meet, before they are mixed; `low_pass_max_255`, the largest colour correction.
+        """
+        last = self._last
+        found = {"tiles": float(last.tiles), "tile_halvings": float(self._halved)}
+        if last.tiles > 1:
+            found |= {"seam_max_255": last.seam_max * 255, "seam_mean_255": last.seam_mean * 255}
+        if self._low_pass:
+            found["low_pass_max_255"] = last.low_pass * 255
+        return found
+
+    def facts(self) -> dict[str, Any]:
+        """For the record: `model`, `runtime`, `precision`, `tiling`, `certificate`."""
+        card = self.network.card
+        side = self._tile or 256
+        samples = 1 if card.input.order == "grey" else 3
+        runtime = self._session(self._shape or (1, samples, side, side)).facts
+        digest = card.sha256 or hashlib.sha256(self.network.weights).hexdigest()
+        return {
+            "model": {
+                "name": card.name,
+                "version": card.version,
+                "weights_sha256": digest,
+                "licence": card.licence,
+                "approval": self.approval,
+            },
+            "variant": dict(self.network.variant),
+            "runtime": runtime.plain,
+            "precision": runtime.precision,
+            "tiling": {
+                "mode": card.tiling.mode,
+                "tile": self._tile,
+                "border": self._border,
+                "batch": self._batch,
+                "shape": None if self._shape is None else list(self._shape),
+                "halved": self._halved,
+                "low_pass_px": self._low_pass,
+            },
+            "certificate": self.certificate,
+        }
+
+    def _plan(self, height: int, width: int, tile: int) -> tiling.Layout:
+        card = self.network.card
+        # An engine that is compiled for a shape sees one shape; on a processor the least work is better.
+        fixed = self.target.device != "cpu"
+        return tiling.layout(
+            height, width, card.tiling.mode, tile, self._border, card.input.multiple_of, fixed
+        )
+
+    def _run(self, pixels: Pixels, out: Pixels, plan: tiling.Layout) -> None:
+        facts, scale, channels = self.network.card.input, self.scale, pixels.shape[2]
+        rounds = list(tiling.batches(plan.tiles, self._batch))
+        full = min(self._batch, len(plan.tiles)) if self.target.device == "cpu" else self._batch
+        samples = 1 if facts.order == "grey" else 3
+        repeats = channels if facts.order == "grey" else 1
+        shape = (full * repeats, samples, plan.y.tile, plan.x.tile)
+        session = self._session(shape)
+        seen = _Measured(tiles=len(plan.tiles))
+
+        def write(y: int, x: int, block: Tensor) -> None:
+            colour.quantised(block, out[y : y + block.shape[1], x : x + block.shape[2]])
+
+        mosaic = tiling.Mosaic(plan, scale, channels, write)
+
+        def cut(tiles: list[tiling.Tile]) -> Tensor:
+            # A last batch that is not full is filled up where the engine is compiled for its size.
+            given = tiles + tiles[-1:] * ((full if shape[0] > repeats else 1) - len(tiles))
+            return np.concatenate([colour.to_network(_cut(pixels, plan, tile), facts) for tile in given])
+
+        def join(tiles: list[tiling.Tile], output: Tensor) -> None:
+            expected = (plan.y.tile * scale, plan.x.tile * scale)
+            if output.ndim != 4 or output.shape[2:] != expected:
+                raise GovernanceError("models.output_shape", name=self.name, found=str(output.shape),
+                                      expected=str(expected))  # fmt: skip
+            for k, tile in enumerate(tiles):
+                part = output[k * repeats : (k + 1) * repeats]
+                values = colour.from_network(part, facts, channels, self.name)
+                if self._low_pass:
+                    given = colour.to_unit(_cut(pixels, plan, tile))
+                    values, largest = colour.low_passed(values, given, scale, self._low_pass)
+                    seen.low_pass = max(seen.low_pass, largest)
+                mosaic.add(tile, values)
+
+        tiling.pipelined(rounds, cut, lambda ready: session.run([ready])[0], join)
+        seen.seam_max, seen.seam_mean = mosaic.seam_max, mosaic.seam_mean
+        self._last, self._shape = seen, shape
+
+    def _halve(self, tile: int, plan: tiling.Layout) -> bool:
+        """Halve the tile that did not fit; False where it is the smallest already."""
+        card = self.network.card
+        multiple = card.input.multiple_of
+        least = tiling.smallest_tile(card.tiling.mode, self._border, multiple)
+        # The tile that was tried may be smaller than the card's, in a small picture.
+        tried = min(tile, tiling.up(math.isqrt(plan.y.tile * plan.x.tile), multiple))
+        if plan.mode == tiling.NONE or tried <= least:
+            return False
+        with self._lock:
+            if self._tile == tile:  # else another thread has halved it
+                self._tile = max(least, tried // 2 // multiple * multiple)
+                self._halved += 1
+        return True
+
+    def _canvas(self, shape: tuple[int, ...], dtype: Any) -> Pixels:
+        if math.prod(shape) * np.dtype(dtype).itemsize <= IN_MEMORY:
+            return np.empty(shape, dtype)
+        # The name is gone at once; the space is given back when the array is.
+        with tempfile.TemporaryFile(dir=self.scratch) as handle:
+            return np.memmap(handle, dtype, "w+", shape=shape)
+
+    def _session(self, shape: Shape) -> Session:
+        return self._open(self.network, self.target, shape)
+
+
+def _cut(pixels: Pixels, plan: tiling.Layout, tile: tiling.Tile) -> Pixels:
+    """The tile's pixels; beyond the picture's lower and right edge they are mirrored (padding to the multiple)."""
+    rows = tiling.reflected(tile.y, plan.y.tile, plan.height)
+    columns = tiling.reflected(tile.x, plan.x.tile, plan.width)
+    return pixels[rows][:, columns]
+
+
+def _four(shape: tuple[int, ...]) -> Shape:
+    n, c, h, w = shape if len(shape) == 4 else (*shape, 1, 1, 1, 1)[:4]
+    return n, c, h, w
+
+
+def _cached_session(network: Network, target: Target, shape: Shape) -> Session:
+    from playe_assets.inference import sessions
+
+    return sessions.session(network, target, shape)
