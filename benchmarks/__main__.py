@@ -12,7 +12,7 @@ import time
 from benchmarks.measure import OUT, Figure, Options
 
 # Quick ones first; `--long` makes `memory` take hours instead of minutes.
-NAMES = ("load", "expectations", "steps", "acquisition", "executors", "orchestration", "memory")
+NAMES = ("load", "expectations", "steps", "acquisition", "executors", "orchestration", "memory", "inference")
 
 
 def main() -> None:
