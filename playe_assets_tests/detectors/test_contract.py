@@ -14,6 +14,9 @@ from playe_assets.core.errors import PresetError
 from playe_assets.core.texts import catalogue
 from playe_assets.core.values import MediaKind
 from playe_assets.detectors import DETECTORS
+from playe_assets.detectors.retinaface import RetinaFaceParams
+from playe_assets.detectors.ultraface import UltraFaceParams
+from playe_assets.detectors.yolo_face import YoloFaceParams
 from playe_assets_tests.onnx_models import real_model
 from playe_assets_tests.plugins import (
     heavy_modules_after_listing,
@@ -27,7 +30,11 @@ from playe_assets_tests.plugins import (
 
 NAMES = DETECTORS.names()
 SHARED = Path(os.environ.get("PLAYE_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
-SAMPLES = {}
+SAMPLES = {
+    "retinaface": [RetinaFaceParams("retinaface_mobilenet025", 0.8, 0.4, 5000, 640)],
+    "yolo_face": [YoloFaceParams(0.25, 0.7, 300, 640)],
+    "ultraface": [UltraFaceParams(0.7, 0.3, 1000)],
+}
 """Parameters of detectors that no shipped preset uses."""
 
 
@@ -56,7 +63,15 @@ def clip_of(pixels):
 
 
 def test_the_registry_names_exactly_these_detectors():
-    assert NAMES == ("yunet", "haar_face", "hog_people", "mog2_motion")
+    assert NAMES == (
+        "yunet",
+        "retinaface",
+        "yolo_face",
+        "ultraface",
+        "haar_face",
+        "hog_people",
+        "mog2_motion",
+    )
 
 
 def test_listing_the_registry_loads_no_image_library():

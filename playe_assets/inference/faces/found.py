@@ -54,12 +54,12 @@ def chosen(boxes: Floats, scores: Floats, points: Floats, limits: Limits) -> lis
     # Stable, so that equal scores keep the network's own order on every machine.
     order = order[np.argsort(-scores[order], kind="stable")][: limits.top_k]
     kept = [int(order[i]) for i in _unsuppressed(boxes[order], limits.nms_iou)]
-    return [
-        Face(
-            *(float(v) for v in boxes[i]), float(scores[i]), tuple((float(x), float(y)) for x, y in points[i])
-        )
-        for i in kept
-    ]
+    return [_face(boxes[i], float(scores[i]), points[i]) for i in kept]
+
+
+def _face(box: Floats, score: float, points: Floats) -> Face:
+    left, top, width, height = (float(v) for v in box)
+    return Face(left, top, width, height, score, tuple((float(x), float(y)) for x, y in points))
 
 
 def _unsuppressed(boxes: Floats, most: float) -> list[int]:

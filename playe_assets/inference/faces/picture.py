@@ -19,7 +19,7 @@ else:
 
 def eight_bit(pixels: Pixels) -> Bytes:
     """`pixels` as 8 bit: the upper byte of 16-bit samples."""
-    return pixels if pixels.dtype == np.uint8 else (pixels >> 8).astype(np.uint8)
+    return (pixels if pixels.dtype == np.uint8 else pixels >> 8).astype(np.uint8, copy=False)
 
 
 def shrunk(pixels: Pixels, max_side_px: int) -> tuple[Bytes, float]:
