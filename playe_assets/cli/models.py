@@ -21,14 +21,12 @@ def models() -> None:
 def list_(ctx: click.Context, machine: bool) -> None:
     """List the model cards, with licence and whether the weights are installed."""
     from playe_assets.examination.settings import load_settings
-    from playe_assets.inference.weights import installed, model_cards
+    from playe_assets.inference.cards import model_cards
+    from playe_assets.inference.weights import installed
 
     settings, said = load_settings(), sayer(ctx)
-    cards = model_cards(settings.registry).values()
-    rows = [
-        {**asdict(c), "installed": bool(installed(c.name, settings.registry, settings.weights))}
-        for c in cards
-    ]
+    cards = model_cards(settings.registry, settings.own_cards).values()
+    rows = [{**asdict(c), "installed": bool(installed(c, settings.weights))} for c in cards]
     if machine:
         as_json(rows)
         return
@@ -54,6 +52,7 @@ def import_(ctx: click.Context, file: Path) -> None:
     from playe_assets.custody.log import CustodyLog
     from playe_assets.custody.record import Operator, Recorder
     from playe_assets.examination.settings import load_settings
+    from playe_assets.inference.cards import model_cards
     from playe_assets.inference.weights import import_weights
 
     settings, said = load_settings(), sayer(ctx)
@@ -65,8 +64,9 @@ def import_(ctx: click.Context, file: Path) -> None:
         audit=settings.audit,
     )
     with recorder.operation("custody.weights_imported", step="models import") as work:
-        card = import_weights(file, settings.registry, settings.weights)
-        work.outputs.append(card.sha256)
+        cards = model_cards(settings.registry, settings.own_cards)
+        card = import_weights(file, cards, settings.weights, settings.registry.name)
+        work.outputs.append(str(card.sha256))
         work.extra["model"] = {"name": card.name, "version": card.version, "weights_sha256": card.sha256,
                                "licence": card.licence, "approval": None}  # fmt: skip
     click.echo(

@@ -5,7 +5,8 @@ A card holds facts only. Who approved a model, when and on what evidence are eve
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,25 @@ _REQUIRED = ("name", "title", "task", "architecture", "version", "file", "format
              "sha256_status", "licence", "commercial_use", "ai_class", "scale", "reference", "input",
              "tiling")  # fmt: skip
 _OPTIONAL = ("hyper", "mirrors", "extra", "notes")
+_WORD = re.compile(r"[a-z0-9][a-z0-9_]{0,63}")
+_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")
+"""The name of a weight file is a path below the weights' folder: no separator, no leading dot."""
+_FORMS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "name": (lambda v: _matches(_WORD, v), "lower-case letters, digits and _"),
+    "file": (lambda v: _matches(_FILE, v), "the plain name of a file"),
+    "bytes": (lambda v: v is None or (type(v) is int and v > 0), "a whole number of bytes, or null"),
+    "sha256": (lambda v: v is None or _matches(re.compile("[0-9a-f]{64}"), v), "64 hexadecimal digits, or null"),
+    "input": (lambda v: isinstance(v, dict), "range, order, multiple_of"),
+    "tiling": (lambda v: isinstance(v, dict), "mode, tile, border, local_statistics"),
+    "hyper": (lambda v: isinstance(v, dict), "a mapping"),
+    "mirrors": (lambda v: isinstance(v, list) and all(isinstance(u, str) for u in v), "a list of addresses"),
+    **{k: (lambda v: isinstance(v, str) and bool(v.strip()), "text")
+       for k in ("title", "task", "architecture", "version", "url", "licence", "reference")},
+}  # fmt: skip
+
+
+def _matches(form: re.Pattern[str], value: Any) -> bool:
+    return isinstance(value, str) and form.fullmatch(value) is not None
 
 
 @dataclass(frozen=True)
@@ -109,12 +129,17 @@ def model_cards(registry: Path, own: Path | None = None) -> dict[str, ModelCard]
         CommandError: a file cannot be read, or a card is wrong, with file and line.
     """
     found: dict[str, ModelCard] = {}
+    files: dict[str, str] = {}
     for path in (registry, own):
         if path is None or (path is own and not path.is_file()):
             continue
         for card in read_cards(path.read_text(encoding="utf-8"), path.name):
             if card.name in found:
                 raise CommandError("models.duplicate", name=card.name, file=path.name)
+            if card.file in files:
+                raise CommandError("models.same_file", name=card.name, file=path.name, weights=card.file,
+                                   other=files[card.file])  # fmt: skip
+            files[card.file] = card.name
             found[card.name] = card
     return found
 
@@ -124,7 +149,11 @@ def read_cards(text: str, file: str) -> list[ModelCard]:
     block = read_block(text, file, CommandError)
     if block.get("schema") != SCHEMA:
         raise CommandError("models.schema", file=file, found=repr(block.get("schema")), expected=SCHEMA)
-    return [_card(item) for item in block["models"]]
+    items = block.get("models")
+    if not isinstance(items, list) or not all(isinstance(item, Block) for item in items):
+        raise CommandError("models.missing_key", file=file, line=block.line, key="models",
+                           allowed="models: a list of cards")  # fmt: skip
+    return [_card(item) for item in items]
 
 
 def _card(block: Block) -> ModelCard:
@@ -136,6 +165,10 @@ def _card(block: Block) -> ModelCard:
             raise CommandError("models.missing_key", file=block.file, line=block.line, key=key,
                                allowed=", ".join(_REQUIRED))  # fmt: skip
     plain = block.plain()
+    for key, (good, allowed) in _FORMS.items():
+        if key in plain and not good(plain[key]):
+            raise CommandError("models.card_value", file=block.file, line=block.lines[key], key=key,
+                               value=repr(plain[key]), allowed=allowed)  # fmt: skip
     where = Where(block.file, block.line, str(plain["name"]), dict(block.lines))
     parse(_Choices, {k: plain[k] for k in ("format", "sha256_status", "commercial_use", "ai_class", "scale")},
           where)  # fmt: skip
