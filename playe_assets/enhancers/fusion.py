@@ -7,14 +7,14 @@ frame keeps its own value, so that an object that is there for three frames surv
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from playe_assets.core.contracts import Enhancer, Frame, Pixels
+from playe_assets.core.contracts import NO_MODELS, Enhancer, Frame, Model, Pixels
 from playe_assets.core.params import bounds
 from playe_assets.core.values import MediaKind, StreamFacts
 from playe_assets.enhancers.agreement import Noise, agreeing, noise_of
@@ -91,8 +91,8 @@ class Fusion(Enhancer):
     )
     Params: ClassVar[type] = FusionParams
 
-    def __init__(self, params: Any, facts: StreamFacts) -> None:
-        super().__init__(params, facts)
+    def __init__(self, params: Any, facts: StreamFacts, models: Mapping[str, Model] = NO_MODELS) -> None:
+        super().__init__(params, facts, models)
         self._sums = _Sums()
 
     def frame(self, pixels: Pixels) -> Pixels:

@@ -62,8 +62,6 @@ def prepare(uses: Iterable[ModelUse], settings: Settings, preset: str) -> dict[M
         MissingResourceError: weights are not installed, or the engine was not built; names the one command.
         GovernanceError: a model is not approved, or the engine has no valid certificate on this device.
     """
-    from playe_assets.custody.log import CustodyLog
-    from playe_assets.examination.governance import approvals
     from playe_assets.inference.weights import installed
 
     wanted = {key_of(use): use for use in uses}
@@ -80,6 +78,9 @@ def prepare(uses: Iterable[ModelUse], settings: Settings, preset: str) -> dict[M
         raise MissingResourceError(
             "preset.weights_absent", preset=preset, models=", ".join(first), first=" ".join(first)
         )
+    from playe_assets.custody.log import CustodyLog
+    from playe_assets.examination.governance import approvals
+
     granted = approvals([c for group in found.values() for c in group], CustodyLog(settings.log_path))
     return {
         key: Prepared(use, found[key][0], tuple(found[key][1:]), granted[found[key][0].name],
