@@ -39,11 +39,24 @@ def with_delta(pixels: Pixels, delta: npt.NDArray[np.float32]) -> Pixels:
         change = cv2.transform(delta, _INVERSE)
     elif pixels.shape[2] == 3:
         change = cv2.merge([delta, delta, delta])
+    return plus(pixels, change)
+
+
+def plus(pixels: Pixels, change: npt.NDArray[np.float32]) -> Pixels:
+    """`pixels` plus a change of its own shape, or (h, w) for one channel; rounded and clipped."""
+    import cv2
+
     depth = cv2.CV_8U if pixels.dtype == np.uint8 else cv2.CV_16U
     base = pixels if pixels.shape[2] == 3 else pixels[:, :, 0]
     # cv2.add saturates and rounds half to even, in one pass over the picture.
-    summed: Pixels = cv2.add(base, change, dtype=depth)
+    summed: Pixels = cv2.add(base, change.reshape(base.shape), dtype=depth)
     return summed if summed.ndim == 3 else summed[:, :, np.newaxis]
+
+
+def contiguous(pixels: Any) -> Pixels:
+    """`pixels` in rows without gaps, itself where it is so already."""
+    found: Pixels = np.ascontiguousarray(pixels)
+    return found
 
 
 def unit(pixels: Pixels) -> float:

@@ -15,5 +15,7 @@ METRICS: Registry[Metric] = Registry(
         "noise": "playe_assets.metrics.noise:Noise",
         "blockiness": "playe_assets.metrics.blockiness:Blockiness",
         "consistency": "playe_assets.metrics.consistency:Consistency",
+        "evidence": "playe_assets.metrics.evidence:EvidenceAgreement",
+        "identity": "playe_assets.metrics.identity:Identity",
     },
 )
