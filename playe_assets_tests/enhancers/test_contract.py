@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+from typing import Any
+
 import numpy as np
 import pytest
 
 from playe_assets.core.contracts import Enhancer, Frame
 from playe_assets.core.errors import PresetError
+from playe_assets.core.params import parse
 from playe_assets.core.texts import catalogue
 from playe_assets.core.values import AiClass
 from playe_assets.enhancers import ENHANCERS
 from playe_assets_tests.plugins import (
+    WHERE,
     heavy_modules_after_listing,
     out_of_range,
     presets_params,
@@ -19,18 +24,57 @@ from playe_assets_tests.plugins import (
     survives_the_record,
     with_size,
 )
+from playe_assets_tests.stand_ins import cards, stand_ins
 
 NAMES = ENHANCERS.names()
 SIZES = [(1, 1), (2, 3), (31, 17)]
+ONCE = {"self_ensemble": "off", "ensemble_below_px": 0}
+SAMPLES = {
+    "low_light": [
+        {"model": "iat_enhance_exposure", "apply_below_mean": 255.0, "strength": 0.8, "max_side_px": 64,
+         "self_ensemble": "mean", "ensemble_below_px": 10_000},
+    ],
+    "artefacts": [
+        {"model": "fbcnn_color", "quality": 40, "strength": 1.0, **ONCE},
+        {"model": "fbcnn_color", "quality": 0, "strength": 0.5, **ONCE},
+    ],
+    "denoise_learned": [
+        {"model": "scunet_psnr", "planes": "rgb", "strength": 1.0, "remove": "all", "apply_from_sigma": 0.0,
+         "apply_to_sigma": 100.0, "self_ensemble": "variance", "ensemble_below_px": 10_000},
+        {"model": "dncnn_25", "planes": "ycc", "strength": 0.7, "remove": "noise", "apply_from_sigma": 0.0,
+         "apply_to_sigma": 100.0, **ONCE},
+    ],
+    "deblur": [{"model": "nafnet_reds_64", "strength": 0.9, "apply_below_px": 1000, **ONCE}],
+    "super_resolution": [
+        {"model": "realesrgan_x2plus", "scale": 2, "denoise": 1.0, "apply_below_px": 10_000,
+         "self_ensemble": "mean", "ensemble_below_px": 10_000},
+        {"model": "realesr_general_x4v3", "scale": 4, "denoise": 0.5, "apply_below_px": 1000, **ONCE},
+    ],
+    "face_restoration": [
+        {"model": "gfpgan_1_4", "mode": "quality", "w": 0.0, "blend": 1.0, "detector": "yunet_2023mar",
+         "min_score": 0.7, "nms_iou": 0.3, "top_k": 5000, "max_side_px": 1280, "min_face_px": 48,
+         "max_face_px": 1024, "max_misfit_px": 20.0, "mask": "ellipse", "margin_px": 16, "feather_px": 16.0,
+         "antialias": 0.5},
+    ],
+}  # fmt: skip
+"""Parameters beside those of the shipped presets: models and choices that no preset makes."""
+
+
+def samples(name: str) -> list[Any]:
+    """What the presets give, and the samples above."""
+    cls = ENHANCERS.get(name)
+    own = [parse(cls.Params, given, WHERE) for given in SAMPLES.get(name, [])]
+    return [*presets_params("enhancer", name, cls.Params), *own]
 
 
 def built(name: str, pixels) -> list[Enhancer]:
     cls = ENHANCERS.get(name)
-    return [cls(params, with_size(pixels)) for params in presets_params("enhancer", name, cls.Params)]
+    return [cls(params, with_size(pixels), stand_ins(cls, params)) for params in samples(name)]
 
 
 def test_the_registry_names_exactly_these_enhancers():
-    assert NAMES == ("orient", "fusion", "nlm", "lanczos", "local_contrast")
+    assert NAMES == ("orient", "fusion", "low_light", "artefacts", "denoise_learned", "nlm", "deblur",
+                     "super_resolution", "lanczos", "local_contrast", "face_restoration")  # fmt: skip
 
 
 def test_listing_the_registry_loads_no_image_library():
@@ -38,12 +82,16 @@ def test_listing_the_registry_loads_no_image_library():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_enhancer_is_used_by_a_preset_and_states_itself(name):
+def test_every_enhancer_states_itself_and_is_signal_processing_only_where_it_asks_for_no_model(name):
     cls = ENHANCERS.get(name)
     assert cls.name == name
     assert cls.version and cls.reference and (cls.__doc__ or "").strip()
-    assert cls.ai_class is AiClass.NONE
-    assert presets_params("enhancer", name, cls.Params)
+    assert samples(name)
+    for params in samples(name):
+        assert (cls.ai_class is AiClass.NONE) == (cls.needs(params) == ())
+        fields = {f.name: f.metadata.get("tasks") for f in dataclasses.fields(params)} if params else {}
+        for field, tasks in fields.items():
+            assert tasks is None or cards()[getattr(params, field)].task in tasks
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -111,6 +159,7 @@ def test_a_stream_gives_one_frame_for_each_with_its_index_pts_and_flag(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_an_empty_stream_gives_nothing_and_can_still_be_asked_what_it_measured(name):
     for enhancer in built(name, scene(8, 8)):
+        assert enhancer.maps() == {}
         assert list(enhancer.stream(iter([]))) == []
         assert all(np.isfinite(v) for v in enhancer.measured().values())
 
@@ -127,8 +176,7 @@ def test_side_planes_keep_the_size_of_the_frame(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_parameters_out_of_range_are_refused_and_those_in_range_survive_the_record(name):
-    cls = ENHANCERS.get(name)
-    for params in presets_params("enhancer", name, cls.Params):
+    for params in samples(name):
         assert survives_the_record(params)
         for key, value in out_of_range(params):
             with pytest.raises(PresetError):
@@ -137,10 +185,20 @@ def test_parameters_out_of_range_are_refused_and_those_in_range_survive_the_reco
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_report_can_say_what_the_step_does_in_both_languages(name):
-    cls = ENHANCERS.get(name)
     entry = catalogue()[f"step.{name}"]
-    for params in presets_params("enhancer", name, cls.Params):
+    for params in samples(name):
         for language in ("en", "ru"):
             sentence = entry[language].format(**vars(params))
             assert sentence.endswith(".") and "{" not in sentence
     assert any("а" <= letter <= "я" for letter in entry["ru"])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("name", NAMES)
+def test_maps_have_one_8_bit_channel_and_the_size_of_the_result(name, dtype):
+    pixels = scene(30, 22, 3, dtype)
+    for enhancer in built(name, pixels):
+        result = enhancer.frame(pixels)
+        for plane in enhancer.maps().values():
+            assert plane.dtype == np.uint8
+            assert plane.shape == (*result.shape[:2], 1)
