@@ -222,8 +222,9 @@ class LoadedModel:
         card = self.network.card
         multiple = card.input.multiple_of
         least = tiling.smallest_tile(card.tiling.mode, self._border, multiple)
-        # The tile that was tried may be smaller than the card's, in a small picture.
-        tried = min(tile, tiling.up(math.isqrt(plan.y.tile * plan.x.tile), multiple))
+        # A picture smaller than the card's tile was tried whole.
+        seen = tiling.up(math.isqrt(plan.y.tile * plan.x.tile), multiple)
+        tried = tile if len(plan.tiles) > 1 else min(tile, seen)
         if plan.mode == tiling.NONE or tried <= least:
             return False
         with self._lock:

@@ -93,7 +93,7 @@ def shared_px(mode: str, border: int, multiple: int) -> int:
     """px that neighbouring tiles share, at least: the border in overlap mode; in halo mode twice the border and one
     px, so that there is a px at which both have their border whole and must agree.
     """
-    return up(2 * border + 1 if mode == HALO else border, multiple)
+    return up(2 * border + 1 if mode == HALO else max(1, border), multiple)
 
 
 def smallest_tile(mode: str, border: int, multiple: int) -> int:
@@ -126,7 +126,7 @@ def layout(
     if side < least and (high > side or wide > side):
         raise GovernanceError("models.tile_too_small", tile=tile, border=border, least=least)
     sides = (side, side) if fixed else _best(high, wide, side, shared, least, multiple)
-    ramp = 1 if mode == HALO else max(1, shared)
+    ramp = 1 if mode == HALO else shared
     axes = [_axis(n, min(n, s), shared, ramp, multiple) for n, s in zip((high, wide), sides, strict=True)]
     return Layout(height, width, mode, shared, *axes)
 
