@@ -14,6 +14,7 @@ GATES: Registry[Gate] = Registry(
         "timing": "playe_assets.gates.timing:Timing",
         "metrics_present": "playe_assets.gates.metrics_present:MetricsPresent",
         "metrics_in_bounds": "playe_assets.gates.metrics_in_bounds:MetricsInBounds",
+        "identity": "playe_assets.gates.identity:IdentityKept",
         "report_consistent": "playe_assets.gates.report_consistent:ReportConsistent",
     },
 )

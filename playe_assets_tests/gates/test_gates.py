@@ -151,7 +151,7 @@ def test_a_gate_says_something_even_where_there_is_nothing_to_judge(name, good):
 
 
 @pytest.mark.parametrize(
-    "name", ["derivation", "timing", "metrics_present", "metrics_in_bounds", "report_consistent"]
+    "name", ["derivation", "timing", "metrics_present", "metrics_in_bounds", "identity", "report_consistent"]
 )
 def test_a_gate_that_is_given_no_manifest_refuses(name, good):
     blind = replace(good, enhanced=None, metrics=None, report=None)
