@@ -21,7 +21,7 @@ GRAPH = {
     "enhanced_frames": (["detections", "ingested_media"], "gpu", {"python", "opencv"},
                         {"derivation": True, "timing": True}),
     "qa_metrics": (["enhanced_frames", "ingested_media"], "cpu", {"python", "pandas"},
-                   {"metrics_present": False, "metrics_in_bounds": False}),
+                   {"metrics_present": False, "metrics_in_bounds": False, "identity": False}),
     "forensic_report": (["detections", "enhanced_frames", "ingested_media", "qa_metrics"], "io",
                         {"python", "pdf"}, {"report_consistent": True}),
 }  # fmt: skip
