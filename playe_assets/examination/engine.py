@@ -129,14 +129,16 @@ def model_field(card: ModelCard, approval: Mapping[str, Any] | None) -> dict[str
             "licence": card.licence, "approval": dict(approval) if approval else None}  # fmt: skip
 
 
-def engine_fields(models: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """`model`, `runtime`, `precision` and `tiling` of the record, each by card name; empty without a model."""
+def engine_fields(models: Mapping[str, Any]) -> dict[str, Any]:
+    """The record's `model` and `tiling` by card name, `runtime` and `precision` of the one engine that ran them."""
     if not models:
         return {}
     facts = {name: model.facts() for name, model in sorted(models.items())}
+    ran = [found for found in facts.values() if found.get("runtime")]
     return {
-        field: {name: found.get(field) for name, found in facts.items()}
-        for field in ("model", "runtime", "precision", "tiling")
+        "model": {name: found["model"] for name, found in facts.items()},
+        "tiling": {name: found["tiling"] for name, found in facts.items() if found.get("tiling")} or None,
+        **({"runtime": ran[0]["runtime"], "precision": ran[0]["precision"]} if ran else {}),
     }
 
 

@@ -50,6 +50,11 @@ def limitations(parts: ReportParts, preset: Preset) -> list[dict[str, Any]]:
         found.append(("fusion", {}))
     if "local_contrast" in used:
         found.append(("contrast", {}))
+    classes = {s.ai_class for e in parts.enhanced.entries for s in e.steps}
+    if AiClass.FIDELITY in classes:
+        found.append(("learned", {}))
+    if AiClass.GENERATIVE in classes:
+        found.append(("generative", {}))
     if any(preset.detectors[kind] for kind in MediaKind):
         found.append(("detectors", {}))
     if parts.metrics.rows:
