@@ -64,7 +64,7 @@ def pictures():
     yield "square", astronaut, 0.25
     yield "wide", np.ascontiguousarray(astronaut[100:301]), 0.03
     yield "tall and odd", np.ascontiguousarray(astronaut[:, 200:377]), 0.1
-    yield "larger than the network's square", np.tile(astronaut, (3, 2, 1)), 0.6
+    yield "larger than the network's square", astronaut.repeat(2, 0).repeat(2, 1), 0.25
     yield "tiny", np.ascontiguousarray(astronaut[200:233, 200:215]), 0.02
     yield "grey", picture("camera.png"), 0.1
     yield "16 bit", astronaut.astype(np.uint16) * 257, 0.25
