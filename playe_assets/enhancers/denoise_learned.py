@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -27,6 +28,8 @@ class DenoiseLearnedParams(LearnedParams):
     planes: str = one_of("luma", "ycc", "rgb")
     """What the network is given: the luma alone, luma and both colour differences one by one (grey networks),
     or the picture (colour networks)."""
+    sigma: float = bounds(0.0, 100.0, "8-bit units")
+    """Noise that the network is told, for one that must be told (drunet_color); 0 for all others."""
     strength: float = bounds(0.0, 1.0, "share")
     """Share of what the network would take away."""
     remove: str = one_of("noise", "all")
@@ -55,6 +58,11 @@ class DenoiseLearned(Learned):
     Params: ClassVar[type] = DenoiseLearnedParams
 
     _sigma = 0.0
+
+    @classmethod
+    def variant(cls, params: Any) -> Mapping[str, float]:
+        """The noise that the network is told, where one is stated."""
+        return {"sigma": params.sigma} if params.sigma else {}
 
     def applies(self, pixels: Pixels) -> bool:
         """Where the estimated sigma of luma lies within the two limits."""
