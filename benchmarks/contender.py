@@ -58,16 +58,44 @@ def main() -> None:
 
 def write_weights(card: str, folder: Path, data: Path | None) -> tuple[Path, str]:
     """A weight file of `card`'s layout, and whether its weights are `real` or `random` (seeded)."""
-    import torch
-
     path = folder / f"{card}.pth"
     real = data / "weights" / "derived" / f"{SOURCES[card]}.from-ncnn-fp16.pth" if data else None
     if real is not None and real.is_file():
         path.write_bytes(real.read_bytes())
         return path, "real"
-    torch.manual_seed(SEED)
-    torch.save({"params": architecture(card).state_dict()}, path)
+    import torch
+
+    torch.save({"params": random_state(card)}, path)
     return path, "random"
+
+
+def random_state(card: str) -> dict[str, Any]:
+    """Seeded weights in the layout of the official files; small enough that nothing overflows in fp16."""
+    import torch
+
+    torch.manual_seed(SEED)
+    state: dict[str, Any] = {}
+
+    def convolution(name: str, taken: int, given: int, gain: float) -> None:
+        state[f"{name}.weight"] = torch.randn(given, taken, 3, 3) * gain * (2.0 / (9 * taken)) ** 0.5
+        state[f"{name}.bias"] = torch.zeros(given)
+
+    if card == "realesr_general_x4v3":
+        for k in range(34):
+            convolution(f"body.{2 * k}", 64 if k else 3, 64 if k < 33 else 48, 1.0 if k < 33 else 0.1)
+            if k < 33:
+                state[f"body.{2 * k + 1}.weight"] = torch.full((64,), 0.25)
+        return state
+    convolution("conv_first", 3, 64, 1.0)
+    for block in range(23):
+        for dense in (1, 2, 3):
+            for k in range(1, 6):
+                name = f"body.{block}.rdb{dense}.conv{k}"
+                convolution(name, 64 + 32 * (k - 1), 32 if k < 5 else 64, 0.3)
+    for name in ("conv_body", "conv_up1", "conv_up2", "conv_hr"):
+        convolution(name, 64, 64, 1.0)
+    convolution("conv_last", 64, 3, 0.1)
+    return state
 
 
 def architecture(card: str) -> Any:
@@ -161,9 +189,8 @@ def _ours(card: str, weights: Path, detail: str) -> Callable[[Any], Job]:
 
 def _bare(card: str, weights: Path, detail: str) -> Callable[[Any], Job]:
     """The session of runtime `detail` on the whole picture: float32 in, float32 out."""
-    from playe_assets.inference.sessions import session
-
     from playe_assets.inference.contract import Target
+    from playe_assets.inference.sessions import session
 
     network = loaded_network(card, weights, detail)
 

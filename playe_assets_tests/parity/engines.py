@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import importlib
 import importlib.util
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from playe_assets.inference.contract import Network, Target
 from playe_assets.inference.export import build
 from playe_assets.inference.loaded import LoadedModel
 from playe_assets.inference.runtimes import RUNTIMES
+from playe_assets.inference.torchvision_shim import allow_torchvision
 
 GENERAL = "realesr_general_x4v3"
 ANIME = "realesr_animevideov3"
@@ -29,6 +31,15 @@ FILES = {
 }
 ENGINES = tuple(RUNTIMES.names())
 NEEDS = {"torch": "torch", "onnxruntime": "onnxruntime", "openvino": "openvino"}
+
+
+def spandrel():
+    """The spandrel package; skips where it is not installed. torchvision is made importable first."""
+    for library in ("torch", "torchvision", "spandrel"):
+        if importlib.util.find_spec(library) is None:
+            pytest.skip(f"{library} is not installed")
+    allow_torchvision()
+    return importlib.import_module("spandrel")
 
 
 @functools.cache

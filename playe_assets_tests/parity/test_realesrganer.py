@@ -83,4 +83,3 @@ def _away(length):
     for border in range(TILE, length, TILE):
         far[max(0, border - (REACH - PAD)) : border + (REACH - PAD)] = False
     return np.repeat(far, SCALE)
-

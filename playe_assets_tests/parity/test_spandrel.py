@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from playe_assets.inference.torchvision_shim import allow_torchvision
-from playe_assets_tests.parity.engines import ANIME, ENGINES, FILES, GENERAL, loaded
+from playe_assets_tests.parity.engines import ANIME, ENGINES, FILES, GENERAL, loaded, spandrel
 from playe_assets_tests.parity.published import read
 
 pytestmark = pytest.mark.shared_data
@@ -28,8 +27,6 @@ def test_general_x4v3_gives_spandrels_stored_pictures(shared_data, graphs, pictu
 @pytest.mark.parametrize("engine", ENGINES)
 def test_animevideov3_gives_what_spandrel_gives_now(shared_data, graphs, engine):
     """Spandrel stored no picture of this model, so that it is asked."""
-    pytest.importorskip("torch")
-    pytest.importorskip("spandrel")
     theirs = descriptor(shared_data / FILES[ANIME])
     ours = loaded(ANIME, shared_data, graphs, engine)
     for picture in ("8x8", "16x16", "32x32", "64x64"):
@@ -47,12 +44,11 @@ def test_both_files_of_animevideov3_hold_one_network(shared_data, graphs):
 
 def descriptor(path):
     """The model as spandrel's own loader makes it."""
-    allow_torchvision()
-    import spandrel
+    loader = spandrel().ModelLoader()
     import torch
 
     state = torch.load(path, weights_only=True, map_location="cpu")
-    return spandrel.ModelLoader().load_from_state_dict(state).eval()
+    return loader.load_from_state_dict(state).eval()
 
 
 def upscaled(model, pixels):
