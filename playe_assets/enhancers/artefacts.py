@@ -57,7 +57,7 @@ def _centre(pixels: Pixels) -> npt.NDArray[np.float32]:
     """The middle of the picture, at most 256 px a side, RGB 0..1 NCHW, mirrored up to a multiple of 8."""
     height, width = pixels.shape[:2]
     top, left = max(0, (height - SEEN_PX) // 2), max(0, (width - SEEN_PX) // 2)
-    part = pixels[top : top + SEEN_PX, left : left + SEEN_PX]
+    part: Any = pixels[top : top + SEEN_PX, left : left + SEEN_PX]
     part = np.pad(part, [(0, -part.shape[0] % 8), (0, -part.shape[1] % 8), (0, 0)], mode="symmetric")
     samples = part.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
     if samples.shape[2] == 1:

@@ -38,7 +38,7 @@ def noise_sigma(plane: Pixels) -> float:
     if chosen.size < _FEWEST * spreads.size:
         chosen = spreads
     freedom = BLOCK_PX * BLOCK_PX - 3
-    shrink = (1 - 2 / (9 * freedom) + _NORMAL_QUANTILE * math.sqrt(2 / (9 * freedom))) ** 1.5
+    shrink: float = (1 - 2 / (9 * freedom) + _NORMAL_QUANTILE * math.sqrt(2 / (9 * freedom))) ** 1.5
     return float(np.quantile(chosen, FLATTEST)) / (shrink * unit(plane))
 
 
