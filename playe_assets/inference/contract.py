@@ -124,6 +124,10 @@ class Runtime(ABC):
     def check(self) -> None:
         """Raise `MissingResourceError` where the library, device or provider that was asked for is absent."""
 
+    def by_shape(self) -> bool:
+        """Whether a session is made for one shape; else one session takes every shape."""
+        return True
+
     @abstractmethod
     def open(self, network: Network, shape: tuple[int, int, int, int] | None) -> Session:
         """A session for inputs of `shape` (N, C, H, W); null leaves it to the graph."""

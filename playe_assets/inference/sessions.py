@@ -59,6 +59,8 @@ class Sessions:
         Raises:
             PlayeError: what opening raises, in every thread that waited for it; the next call tries again.
         """
+        if not RUNTIMES.get(target.runtime)(target).by_shape():
+            shape = None
         handle = KeptSession(self, network, target, shape)
         with self.used(handle) as session:
             handle.facts, handle.inputs, handle.outputs = session.facts, session.inputs, session.outputs

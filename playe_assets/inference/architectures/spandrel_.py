@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from playe_assets.core.errors import MissingResourceError
-from playe_assets.inference.architectures.contract import Architecture, Checkpoint, load_strictly, not_of
+from playe_assets.inference.architectures.contract import Architecture, Checkpoint, not_of
 from playe_assets.inference.cards import ModelCard
 from playe_assets.inference.torchvision_shim import allow_torchvision
 
@@ -23,14 +23,14 @@ def spandrel_module(arch_id: str, state: dict[str, Any], card: ModelCard, regist
     if registry is None:
         registry = main_registry()
     support = registry[arch_id]
-    architecture = support.architecture
     if not support.detect(state):
         raise not_of(card, f"spandrel's {arch_id} does not recognise its tensors")
     try:
-        descriptor = architecture.load(dict(state))
+        # It loads the weights too, strictly, after renaming the older of two layouts (ESRGAN, SwinIR).
+        module = support.architecture.load(dict(state)).model
     except (RuntimeError, KeyError, ValueError, IndexError, AssertionError) as error:
         raise not_of(card, str(error)) from error
-    return load_strictly(descriptor.model, state, card)
+    return module.eval().float().requires_grad_(False)
 
 
 def main_registry() -> Any:

@@ -62,6 +62,9 @@ class OnnxRuntime(Runtime):
         if target.provider != "cpu":
             hardware.require_gpu(target)
 
+    def by_shape(self) -> bool:
+        return self.target.provider == "tensorrt"
+
     def open(self, network: Network, shape: tuple[int, int, int, int] | None) -> Session:
         self.check()
         if network.onnx is None:

@@ -109,6 +109,9 @@ class TorchRuntime(Runtime):
             raise MissingResourceError("runtime.torch_no_cuda", device=target.device, target=str(target),
                                        version=torch.__version__, count=torch.cuda.device_count())  # fmt: skip
 
+    def by_shape(self) -> bool:
+        return self.target.provider != "cpu"
+
     def open(self, network: Network, shape: tuple[int, int, int, int] | None) -> Session:
         self.check()
         import torch
