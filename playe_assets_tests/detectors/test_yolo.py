@@ -59,12 +59,15 @@ def picture(name):
 
 
 def pictures():
-    """Each with a threshold that leaves a few dozen boxes: the random network prefers what it was spread with."""
+    """Each with a threshold that leaves a few dozen boxes and no two classes saturated at 1.0 in one place.
+
+    There the last bit would choose the class, and the two engines differ by 1e-4 in score and 0.04 px.
+    """
     astronaut = picture("astronaut.png")
     yield "square", astronaut, 0.25
     yield "wide", np.ascontiguousarray(astronaut[100:301]), 0.03
     yield "tall and odd", np.ascontiguousarray(astronaut[:, 200:377]), 0.1
-    yield "larger than the network's square", astronaut.repeat(2, 0).repeat(2, 1), 0.25
+    yield "larger than the network's square", (astronaut // 2 + 64).repeat(2, 0).repeat(2, 1), 0.1
     yield "tiny", np.ascontiguousarray(astronaut[200:233, 200:215]), 0.02
     yield "grey", picture("camera.png"), 0.1
     yield "16 bit", astronaut.astype(np.uint16) * 257, 0.25

@@ -71,7 +71,9 @@ def in_a_process(code, tmp_path, **environment):
 
     home = tmp_path / "home"
     home.mkdir(exist_ok=True)
-    given = {k: v for k, v in os.environ.items() if not k.startswith(("YOLO_", "OMP_", "PYTEST_", "ULTRALYTICS_"))}
+    given = {
+        k: v for k, v in os.environ.items() if not k.startswith(("YOLO_", "OMP_", "PYTEST_", "ULTRALYTICS_"))
+    }
     done = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,

@@ -98,7 +98,9 @@ GADGETS = {
     "runpy": call("runpy", "run_path", SENTINEL),
     "numpy's runstring": call("numpy.testing._private.utils", "runstring", f"open('{SENTINEL}', 'w')"),
     "importlib": call("importlib", "import_module", "antigravity"),
-    "a dotted way out of an allowed class": call("ultralytics.nn.tasks.torch.os", "system", f"touch {SENTINEL}"),
+    "a dotted way out of an allowed class": call(
+        "ultralytics.nn.tasks.torch.os", "system", f"touch {SENTINEL}"
+    ),
 }
 
 
@@ -127,7 +129,7 @@ def test_allowed_names_are_stand_ins_that_do_nothing(name, tmp_path, monkeypatch
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"not a checkpoint", pickle.dumps({"model": 1}), archive(b"\x80\x02]."), archive(b""), archive(b"\x80\x02}.")],
+    [b"", b"no checkpoint", pickle.dumps({"model": 1}), archive(b"\x80\x02]."), archive(b""), archive(b"\x80\x02}.")],
     ids=["empty", "text", "bare pickle", "a list", "no pickle", "an empty table"],
 )  # fmt: skip
 def test_what_is_no_model_is_refused_with_the_files_name(data):
