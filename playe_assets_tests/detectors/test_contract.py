@@ -31,7 +31,7 @@ from playe_assets_tests.plugins import (
 NAMES = DETECTORS.names()
 SHARED = Path(os.environ.get("PLAYE_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 SAMPLES = {
-    "retinaface": [RetinaFaceParams("retinaface_mobilenet025", 0.8, 0.4, 5000, 640)],
+    "retinaface": [RetinaFaceParams("retinaface_mobilenet025_port", 0.8, 0.4, 5000, 640)],
     "yolo_face": [YoloFaceParams(0.25, 0.7, 300, 640)],
     "ultraface": [UltraFaceParams(0.7, 0.3, 1000)],
 }

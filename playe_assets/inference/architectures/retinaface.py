@@ -199,7 +199,12 @@ class RetinaFace(Architecture):
             raise not_of(card, "there is neither a MobileNet nor a ResNet body in it")
         if "fpn.output1.0.weight" not in state:
             raise not_of(card, "there is no feature pyramid in it")
-        return load_strictly(RetinaFaceNet(body, len(state["fpn.output1.0.weight"])), state, card)
+        network = RetinaFaceNet(body, len(state["fpn.output1.0.weight"]))
+        if "slope" in card.hyper:  # weights of other trainings; the tensors do not show it
+            for part in network.modules():
+                if isinstance(part, nn.LeakyReLU):
+                    part.negative_slope = float(card.hyper["slope"])
+        return load_strictly(network, state, card)
 
     def output_names(self) -> tuple[str, ...]:
         return ("boxes", "scores", "points")
