@@ -1,74 +1,105 @@
-"""`playe models`: which model cards there are, which weights are installed, install a local file."""
+"""`playe models`: cards, licences and states; fetching, importing, building, certifying, approving."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from pathlib import Path
+import importlib
+from typing import Any
 
 import click
 
-from playe_assets.cli.screen import as_json, sayer, table
+from playe_assets.cli.screen import Said, as_json, sayer, table
+
+_COMMANDS = {
+    "list": "playe_assets.cli.models:list_",
+    "show": "playe_assets.cli.models:show",
+    "pull": "playe_assets.cli.models_files:pull",
+    "import": "playe_assets.cli.models_files:import_",
+    "build": "playe_assets.cli.models_engine:build",
+    "certify": "playe_assets.cli.models_engine:certify",
+    "approve": "playe_assets.cli.models_approval:approve",
+    "withdraw": "playe_assets.cli.models_approval:withdraw",
+}
 
 
-@click.group()
+class _Lazy(click.Group):
+    """Commands by name, in the order in which a model goes through them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, attribute = _COMMANDS[cmd_name].partition(":")
+        found: click.Command = getattr(importlib.import_module(module), attribute)
+        return found
+
+
+@click.group(cls=_Lazy)
 def models() -> None:
-    """Model cards and weight files."""
+    """Model cards: fetch, build, certify, approve, withdraw."""
 
 
-@models.command("list")
+@click.command("list")
 @click.option("--json", "machine", is_flag=True, help="Print JSON.")
 @click.pass_context
 def list_(ctx: click.Context, machine: bool) -> None:
-    """List the model cards, with licence and whether the weights are installed."""
+    """List the model cards: licence, commercial use, AI class, state, installed."""
+    from playe_assets.examination.overview_models import models_overview
     from playe_assets.examination.settings import load_settings
-    from playe_assets.inference.cards import model_cards
-    from playe_assets.inference.weights import installed
 
-    settings, said = load_settings(), sayer(ctx)
-    cards = model_cards(settings.registry, settings.own_cards).values()
-    rows = [{**asdict(c), "installed": bool(installed(c, settings.weights))} for c in cards]
+    said = sayer(ctx)
+    rows = models_overview(load_settings())
     if machine:
         as_json(rows)
         return
-    head = [said(f"head.{k}") for k in ("model", "task", "licence", "commercial", "installed")]
-    yes, no = said("yes"), said("no")
+    keys = ("model", "task", "licence", "commercial", "ai_class", "state", "installed", "certificates")
     table(
-        [
-            [r["name"], r["task"], r["licence"], r["commercial_use"], yes if r["installed"] else no]
-            for r in rows
-        ],
-        head,
-    )
+        [[r["name"], r["task"], r["licence"], _commercial(said, r), r["ai_class"], _state(said, r),
+          said("yes") if r["installed"] else said("no"), str(len(r["certificates"]))] for r in rows],
+        [said(f"head.{k}") for k in keys],
+    )  # fmt: skip
 
 
-@models.command("import")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.command()
+@click.argument("name")
+@click.option("--json", "machine", is_flag=True, help="Print JSON.")
 @click.pass_context
-def import_(ctx: click.Context, file: Path) -> None:
-    """Install a local weight FILE whose sha256 a model card knows."""
-    import getpass
-    import secrets
-
-    from playe_assets.custody.log import CustodyLog
-    from playe_assets.custody.record import Operator, Recorder
+def show(ctx: click.Context, name: str, machine: bool) -> None:
+    """Show all facts of a model, who decided what about it, and its certificates."""
+    from playe_assets.examination.overview_models import model_details
     from playe_assets.examination.settings import load_settings
-    from playe_assets.inference.cards import model_cards
-    from playe_assets.inference.weights import import_weights
 
-    settings, said = load_settings(), sayer(ctx)
-    recorder = Recorder(
-        CustodyLog(settings.log_path),
-        request_id=f"cli-{secrets.token_hex(8)}",
-        case_id=None,
-        operator=Operator(getpass.getuser(), "administrator", "os-user"),
-        audit=settings.audit,
-    )
-    with recorder.operation("custody.weights_imported", step="models import") as work:
-        cards = model_cards(settings.registry, settings.own_cards)
-        card = import_weights(file, cards, settings.weights, settings.registry.name)
-        work.outputs.append(str(card.sha256))
-        work.extra["model"] = {"name": card.name, "version": card.version, "weights_sha256": card.sha256,
-                               "licence": card.licence, "approval": None}  # fmt: skip
-    click.echo(
-        said("imported", name=card.name, file=card.file, licence=card.licence, commercial=card.commercial_use)
-    )
+    said = sayer(ctx)
+    found = model_details(load_settings(), name)
+    if machine:
+        as_json(found)
+        return
+    size = said("models.unknown") if found["bytes"] is None else str(found["bytes"])
+    known = f"{found['sha256'] or said('models.unknown')} ({found['sha256_status']})"
+    facts = {
+        "model": f"{found['name']}: {found['title']}", "task": found["task"],
+        "architecture": f"{found['architecture']}, {found['version']}", "file": found["file"], "bytes": size,
+        "sha256": known, "url": found["url"], "licence": found["licence"], "commercial": _commercial(said, found),
+        "ai_class": found["ai_class"], "reference": found["reference"], "notes": found["notes"] or "-",
+        "installed": said("yes") if found["installed"] else said("no"), "state": _state(said, found),
+    }  # fmt: skip
+    width = max(len(said(f"head.{key}")) for key in facts)
+    for key, value in facts.items():
+        click.echo(f"{said(f'head.{key}'):<{width}}  {value}")
+    for d in found["history"]:
+        click.echo(said("models.decision", state=said(f"models.state.{d['state']}"), at=d["at"], by=d["by"],
+                        why=d["why"], evidence=", ".join(d["evidence"]) or "-",
+                        accepted=d["licence_accepted"] or "-"))  # fmt: skip
+    for c in found["certificates"]:
+        click.echo(said("models.certificate", sha256=c["sha256"], verdict=said(f"models.verdict.{c['verdict']}"),
+                        target=c["target"], device=c["device"], at=c["made_utc"],
+                        difference=c["max_difference"], reasons="; ".join(c["reasons"]) or "-"))  # fmt: skip
+
+
+def _state(said: Said, row: dict[str, Any]) -> str:
+    return said(f"models.state.{row['state']}")
+
+
+def _commercial(said: Said, row: dict[str, Any]) -> str:
+    return said(f"models.commercial.{row['commercial_use']}")
