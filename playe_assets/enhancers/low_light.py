@@ -18,6 +18,8 @@ WINDOW_SHARE = 16
 """The tone curve is fitted in windows of a 16th of the reduced picture's longer side: local, not detail."""
 FLAT = 4.0
 """Variance, 8-bit units squared, below which a window counts as flat and only its mean is carried over."""
+BAR = 16.0
+"""8-bit units at or below which a border is a black bar: video black is 16, and compression rings."""
 _BAND_ROWS = 512
 
 
@@ -27,7 +29,7 @@ class LowLightParams(LearnedParams):
 
     model: str = card("low-light enhancement", "exposure correction")
     apply_below_mean: float = bounds(0.0, 255.0, "8-bit units")
-    """Pictures whose mean luma is this or more are left as they are."""
+    """Pictures whose mean luma, without black bars at the borders, is this or more are left as they are."""
     strength: float = bounds(0.0, 1.0, "share")
     """Share of the brightened picture; the rest is the exhibit's."""
     max_side_px: int = bounds(64, 4096, "px")
@@ -53,8 +55,9 @@ class LowLight(Learned):
     Params: ClassVar[type] = LowLightParams
 
     def applies(self, pixels: Pixels) -> bool:
-        """Where the mean luma lies below the limit."""
-        mean = float(np.mean(planes(pixels)[:, :, 0], dtype=np.float64)) / unit(pixels)
+        """Where the mean luma lies below the limit; black bars at the borders are not counted."""
+        mean = float(np.mean(without_bars(planes(pixels)[:, :, 0], unit(pixels)), dtype=np.float64))
+        mean /= unit(pixels)
         self.note(luma_mean=mean)
         return bool(mean < self.params.apply_below_mean)
 
@@ -76,6 +79,16 @@ class LowLight(Learned):
     def disagreement(self, pixels: Pixels, result: Pixels) -> Plane:
         """Structure that was added, whatever happened to the brightness."""
         return unexplained(pixels, result)[0]
+
+
+def without_bars(luma: Any, step: float) -> Any:
+    """The part of `luma` (h, w) inside of rows and columns at the borders that are black throughout; all of it
+    where nothing is brighter. `step` is an 8-bit unit in its samples."""
+    bright = luma > BAR * step
+    rows, columns = (np.flatnonzero(bright.any(axis=axis)) for axis in (1, 0))
+    if not rows.size:
+        return luma
+    return luma[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
 def tone_curve(before: Pixels, after: Pixels) -> tuple[Plane, Plane]:

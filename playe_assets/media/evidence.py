@@ -6,6 +6,7 @@ does not grow with three floats a sample of a large photograph.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -29,17 +30,19 @@ def disagreement(evidence: Pixels, result: Pixels, noise: float = 0.0) -> Plane:
     """How far `result`, area-averaged to the size of `evidence`, lies from it.
 
     The root of the mean square difference over channels and a window of 5 x 5 px, less (in squares) what
-    noise of standard deviation `noise` explains: a denoiser that takes away noise alone disagrees nowhere.
+    noise of standard deviation `noise` explains, with two standard deviations of its mean square over such
+    a window: a denoiser that takes away noise alone disagrees next to nowhere.
     Source: consistency with the low-resolution evidence, A. Lugmayr et al., NTIRE 2021 SR space challenge.
     """
     import cv2
 
+    explained = np.float32(noise * noise * (1.0 + 2.0 * math.sqrt(2.0) / WINDOW_PX))
     found = np.empty(evidence.shape[:2], np.float32)
     for seen, made, inner, rows in _bands(evidence, result, WINDOW_PX // 2):
         one, other = _alike(seen, made)
         square = np.square(other - one).mean(axis=2)
         mean = cv2.blur(square, (WINDOW_PX, WINDOW_PX), borderType=cv2.BORDER_REFLECT)
-        found[rows] = np.sqrt(np.maximum(mean[inner] - np.float32(noise * noise), 0.0))
+        found[rows] = np.sqrt(np.maximum(mean[inner] - explained, 0.0))
     return found
 
 
