@@ -20,6 +20,7 @@ from playe_assets.inference.contract import Network, Session, Target
 
 if TYPE_CHECKING:
     from playe_assets.core.contracts import Pixels
+    from playe_assets.inference.cards import ModelCard
     from playe_assets.inference.contract import Tensor
 
 Shape = tuple[int, int, int, int]
@@ -101,7 +102,8 @@ class LoadedModel:
 
         The result's shape is (h * scale, w * scale, channels). Tiles go to the device a batch at a time; the
         memory beside the two pictures is a few batches and one strip over the width, whatever the height.
-        A card whose tiling is `none` sees the picture whole, in one run.
+        A card whose tiling is `none` sees the picture whole, in one run. A network that is built for one size
+        sees full tiles only (a smaller picture is mirrored up to one), and its tile is never halved.
 
         Raises:
             OutOfMemoryError: not even the smallest tile fits.
@@ -176,7 +178,14 @@ class LoadedModel:
         # An engine that is compiled for a shape sees one shape; on a processor the least work is better.
         fixed = self.target.device != "cpu"
         return tiling.layout(
-            height, width, card.tiling.mode, tile, self._border, card.input.multiple_of, fixed
+            height,
+            width,
+            card.tiling.mode,
+            tile,
+            self._border,
+            card.input.multiple_of,
+            fixed=fixed,
+            whole_tiles=one_size(card),
         )
 
     def _run(self, pixels: Pixels, out: Pixels, plan: tiling.Layout) -> None:
@@ -225,7 +234,7 @@ class LoadedModel:
         # A picture smaller than the card's tile was tried whole.
         seen = tiling.up(math.isqrt(plan.y.tile * plan.x.tile), multiple)
         tried = tile if len(plan.tiles) > 1 else min(tile, seen)
-        if plan.mode == tiling.NONE or tried <= least:
+        if plan.mode == tiling.NONE or tried <= least or one_size(card):
             return False
         with self._lock:
             if self._tile == tile:  # else another thread has halved it
@@ -242,6 +251,14 @@ class LoadedModel:
 
     def _session(self, shape: Shape) -> Session:
         return self._open(self.network, self.target, shape)
+
+
+def one_size(card: ModelCard) -> bool:
+    """Whether the network is built for the card's tile and takes no other size."""
+    from playe_assets.inference.architectures import ARCHITECTURES
+
+    name = card.architecture.split()[0] if card.architecture else ""
+    return card.tiling.tile > 0 and name in ARCHITECTURES and ARCHITECTURES.get(name).fixed_side is not None
 
 
 def _cut(pixels: Pixels, plan: tiling.Layout, tile: tiling.Tile) -> Pixels:

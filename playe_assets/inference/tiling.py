@@ -104,14 +104,22 @@ def smallest_tile(mode: str, border: int, multiple: int) -> int:
 
 
 def layout(
-    height: int, width: int, mode: str, tile: int, border: int, multiple: int, fixed: bool = True
+    height: int,
+    width: int,
+    mode: str,
+    tile: int,
+    border: int,
+    multiple: int,
+    fixed: bool = True,
+    whole_tiles: bool = False,
 ) -> Layout:
     """The tiles of a picture of `height` x `width` px.
 
     `fixed`: tiles are squares of `tile` px (one compiled shape for all large pictures); else rectangles of no
     more than `tile` x `tile` px in area, chosen so that the fewest px are computed twice. A side that is
     shorter than a tile is taken whole, padded to `multiple` only: padding it to a full tile would move the
-    network's own edge away from the picture's and change the pixels there.
+    network's own edge away from the picture's and change the pixels there. `whole_tiles` does that all the same,
+    for networks that are built for one size of input (masks and embeddings of transformers).
 
     Raises:
         GovernanceError: the tile is too small for its border.
@@ -125,7 +133,9 @@ def layout(
     side = tile // multiple * multiple
     if side < least and (high > side or wide > side):
         raise GovernanceError("models.tile_too_small", tile=tile, border=border, least=least)
-    sides = (side, side) if fixed else _best(high, wide, side, shared, least, multiple)
+    if whole_tiles:
+        high, wide = max(high, side), max(wide, side)
+    sides = (side, side) if fixed or whole_tiles else _best(high, wide, side, shared, least, multiple)
     ramp = 1 if mode == HALO else shared
     axes = [_axis(n, min(n, s), shared, ramp, multiple) for n, s in zip((high, wide), sides, strict=True)]
     return Layout(height, width, mode, shared, *axes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import resource
 import subprocess
 import sys
@@ -206,6 +207,18 @@ def test_a_model_without_tiling_sees_the_picture_whole_and_is_not_halved():
     assert session.shapes == [(1, 3, 300, 200)]
     with pytest.raises(OutOfMemoryError):
         model(card("none", 0, 0), Pretended(lambda x: x, room=10)).picture(pixels)
+
+
+def test_a_network_that_is_built_for_one_size_sees_full_tiles_only():
+    facts = dataclasses.replace(card("overlap", tile=64, border=8, multiple=8), architecture="SwinIR")
+    session = Pretended(lambda x: x)
+    learned = model(facts, session)
+    for size in ((20, 30), (64, 64), (65, 200)):
+        pixels = noise(*size)
+        assert np.array_equal(learned.picture(pixels), pixels)
+    assert {shape[2:] for shape in session.shapes} == {(64, 64)}
+    with pytest.raises(OutOfMemoryError):
+        model(facts, Pretended(lambda x: x, room=10)).picture(noise(300, 300))
 
 
 def test_numbers_that_are_not_finite_stop_the_picture():
