@@ -5,6 +5,7 @@ A card holds facts only. Who approved a model, when and on what evidence are eve
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -145,7 +146,16 @@ def model_cards(registry: Path, own: Path | None = None) -> dict[str, ModelCard]
 
 
 def read_cards(text: str, file: str) -> list[ModelCard]:
-    """The cards of one registry file."""
+    """The cards of one registry file.
+
+    Raises:
+        CommandError, PresetError: a card is wrong, with file and line.
+    """
+    return list(_read(text, file))
+
+
+@functools.lru_cache(maxsize=8)  # a registry is long, and a command may ask for it several times
+def _read(text: str, file: str) -> tuple[ModelCard, ...]:
     block = read_block(text, file, CommandError)
     if block.get("schema") != SCHEMA:
         raise CommandError("models.schema", file=file, found=repr(block.get("schema")), expected=SCHEMA)
@@ -153,7 +163,7 @@ def read_cards(text: str, file: str) -> list[ModelCard]:
     if not isinstance(items, list) or not all(isinstance(item, Block) for item in items):
         raise CommandError("models.missing_key", file=file, line=block.line, key="models",
                            allowed="models: a list of cards")  # fmt: skip
-    return [_card(item) for item in items]
+    return tuple(_card(item) for item in items)
 
 
 def _card(block: Block) -> ModelCard:
