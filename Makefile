@@ -59,7 +59,10 @@ format: $(VENV)/.lint  ## rewrite by ruff
 bench: $(VENV)/.test  ## the measured figures of docs/performance.md, as a table
 	$(BIN)/python -m benchmarks
 
+bench-inference: $(VENV)/.test  ## learned models beside RealESRGANer; needs the extras cpu, models, realesrgan
+	$(BIN)/python -m benchmarks inference enhance_stage
+
 clean:  ## remove the virtual environment and what it made; evidence and logs stay
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build *.egg-info
 
-.PHONY: help demo up test test-all lint format bench clean
+.PHONY: help demo up test test-all lint format bench bench-inference clean

@@ -12,7 +12,10 @@ import time
 from benchmarks.measure import OUT, Figure, Options
 
 # Quick ones first; `--long` makes `memory` take hours instead of minutes.
-NAMES = ("load", "expectations", "steps", "acquisition", "executors", "orchestration", "memory", "inference")
+NAMES = (
+    "load", "expectations", "steps", "acquisition", "executors", "orchestration",
+    "memory", "inference", "enhance_stage",
+)  # fmt: skip
 
 
 def main() -> None:

@@ -99,7 +99,7 @@ def run(options: Options) -> list[Figure]:
 
 def measure(item: Run, folder: Path) -> list[Figure]:
     """One table's figures."""
-    weights, made = write_weights(item.card, folder, _shared())
+    weights, made = write_weights(item.card, folder, shared_data())
     times: dict[str, list[float]] = {kind: [] for kind in (*item.kinds, "matmul")}
     with ExitStack() as stack:
         contenders = [stack.enter_context(Contender(k, item.card, weights)) for k in times]
@@ -166,7 +166,8 @@ def default_runtime() -> str:
     return Settings().runtime
 
 
-def _shared() -> Path | None:
+def shared_data() -> Path | None:
+    """The laboratory's test data, where they are."""
     found = Path(os.environ.get("PLAYE_TEST_DATA", ROOT.parent / "shared" / "data"))
     return found if found.is_dir() else None
 
