@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from playe_assets.cli.screen import Said, as_json, sayer, table
+from playe_assets.cli.screen import Said, as_json, sayer
 
 _COMMANDS = {
     "list": "playe_assets.cli.models:list_",
@@ -53,12 +53,16 @@ def list_(ctx: click.Context, machine: bool) -> None:
     if machine:
         as_json(rows)
         return
-    keys = ("model", "task", "licence", "commercial", "ai_class", "state", "installed", "certificates")
-    table(
-        [[r["name"], r["task"], r["licence"], _commercial(said, r), r["ai_class"], _state(said, r),
-          said("yes") if r["installed"] else said("no"), str(len(r["certificates"]))] for r in rows],
-        [said(f"head.{k}") for k in keys],
-    )  # fmt: skip
+    from rich.console import Console
+    from rich.table import Table
+
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for key in ("model", "task", "licence", "commercial", "ai_class", "state", "installed"):
+        made.add_column(said(f"head.{key}"), no_wrap=key == "model", overflow="fold")
+    for r in rows:
+        made.add_row(r["name"], r["task"], r["licence"], _commercial(said, r), r["ai_class"], _state(said, r),
+                     said("yes") if r["installed"] else said("no"))  # fmt: skip
+    Console().print(made, markup=False)
 
 
 @click.command()
