@@ -9,10 +9,13 @@ import pytest
 
 from playe_assets.core.contracts import Pair
 from playe_assets.core.errors import PresetError
+from playe_assets.core.params import parse
 from playe_assets.core.presets import load_preset, preset_names
 from playe_assets.core.texts import catalogue
+from playe_assets.core.values import Detection
 from playe_assets.metrics import METRICS
 from playe_assets_tests.plugins import (
+    WHERE,
     heavy_modules_after_listing,
     out_of_range,
     presets_params,
@@ -20,17 +23,34 @@ from playe_assets_tests.plugins import (
     scene,
     survives_the_record,
 )
+from playe_assets_tests.stand_ins import stand_ins
 
 NAMES = METRICS.names()
+POINTS = ((8.0, 9.0), (18.0, 9.0), (13.0, 15.0), (9.0, 21.0), (17.0, 21.0))
+FACES = (Detection("face", 2.0, 3.0, 20.0, 24.0, 0.9, POINTS), Detection("face", 0.0, 0.0, 5.0, 5.0, 0.5))
+
+
+SAMPLES = {
+    "evidence": [{}],
+    "identity": [
+        {"model": "sface_2021dec", "input_range": "0..255", "input_order": "rgb", "min_eyes_px": 4.0,
+         "max_misfit_px": 50.0},
+    ],
+}  # fmt: skip
+"""Parameters of metrics that no shipped preset uses."""
 
 
 def built(name):
     cls = METRICS.get(name)
-    return [cls(params) for params in presets_params("metric", name, cls.Params)]
+    own = [parse(cls.Params, given, WHERE) for given in SAMPLES.get(name, [])]
+    params = presets_params("metric", name, cls.Params) or own
+    return [cls(p, stand_ins(cls, p)) for p in params]
 
 
 def test_the_registry_names_exactly_these_metrics():
-    assert NAMES == ("psnr", "ssim", "sharpness", "noise", "blockiness", "consistency")
+    assert NAMES == (
+        "psnr", "ssim", "sharpness", "noise", "blockiness", "consistency", "evidence", "identity",
+    )  # fmt: skip
 
 
 def test_listing_the_registry_loads_no_image_library():
@@ -72,9 +92,9 @@ def test_measured_keys_are_the_columns_and_values_lie_in_their_range(
         truth = scene(height * reference_scale, width * reference_scale, channels[2], np.uint8, seed=3)
     kept = [p.copy() for p in (exhibit, derivative)]
     for metric, again in zip(built(name), built(name), strict=True):
-        found = metric.measure(Pair(exhibit, derivative, truth))
+        found = metric.measure(Pair(exhibit, derivative, truth, FACES))
         assert tuple(found) == tuple(column.name for column in metric.columns)
-        assert found == again.measure(Pair(exhibit, derivative, truth))
+        assert found == again.measure(Pair(exhibit, derivative, truth, FACES))
         for column in metric.columns:
             value = found[column.name]
             if "reference" in column.name and truth is None:
