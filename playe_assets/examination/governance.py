@@ -68,8 +68,10 @@ def history(log: CustodyLog, sha256: str | None = None) -> list[State]:
     for entry in _lines(log, _MARK):
         word = _EVENTS.get(entry.get("event", ""))
         model = entry.get("model")
-        told = model.get("approval") if isinstance(model, dict) else None
-        if word is None or entry.get("status") != "ok" or not isinstance(told, dict):
+        if word is None or entry.get("status") != "ok" or not isinstance(model, dict):
+            continue
+        told = model.get("approval")
+        if not isinstance(told, dict):
             continue
         state = State(word, model["name"], model["weights_sha256"], entry["operator"]["id"], entry["t_end_utc"],
                       told["why"], tuple(told["evidence"]), told["licence_accepted"], entry["seq"])  # fmt: skip
