@@ -138,7 +138,7 @@ def test_tensors_of_another_network_are_refused_with_what_is_missing():
 
     from playe_assets.inference.ultralytics_fence import detection_model
 
-    with pytest.raises(GovernanceError, match="model.22.cv3.0.2.weight"):
+    with pytest.raises(GovernanceError, match=r"model\.22\.cv3\.0\.2\.weight"):
         detection_model({"conv.weight": torch.zeros(1)}, card())
     odd = {"model.22.cv3.0.2.weight": (80, 80, 1, 1), "model.0.conv.weight": (17, 3, 3, 3),
            "model.9.cv2.conv.weight": (256, 512, 1, 1)}  # fmt: skip
