@@ -15,7 +15,7 @@ from playe_assets.core.texts import catalogue
 from playe_assets.core.values import AiClass
 from playe_assets.enhancers import ENHANCERS
 from playe_assets.enhancers.face_restoration import FaceRestoration, FaceRestorationParams
-from playe_assets.inference.faces.align import FFHQ, FFHQ_SIDE
+from playe_assets.inference.faces.align import FFHQ, FFHQ_SIDE, aligned, similarity
 from playe_assets.inference.faces.finders import find
 from playe_assets.inference.faces.found import Limits
 from playe_assets_tests.onnx_models import real_model
@@ -265,3 +265,23 @@ def test_real_faces_are_found_aligned_upright_and_come_back_unchanged_from_a_net
         face = find(finder, np.ascontiguousarray(again), Limits(0.7, 0.3, 100))[0]
         # The detector sees the aligned face where the template says, within its own uncertainty.
         assert np.abs(np.array(face.landmarks) - np.array(FFHQ)).max() < 20
+
+
+@pytest.mark.shared_data
+def test_a_network_that_knew_the_true_face_would_bring_it_back_where_it_belongs(shared_data):
+    path = shared_data / "media/faces_officials/examples/obama.jpg"
+    if not path.is_file():
+        pytest.skip(f"{path.name} is not among the laboratory's test data")
+    true = np.asarray(Image.open(path).convert("RGB"))
+    size = (true.shape[1], true.shape[0])
+    small = cv2.resize(true, (size[0] // 8, size[1] // 8), interpolation=cv2.INTER_AREA)
+    blurred = cv2.resize(small, size, interpolation=cv2.INTER_LANCZOS4)
+    finder = real_model("yunet_2023mar", shared_data)
+    (face,) = find(finder, blurred, Limits(0.7, 0.3, 100))
+    crop = aligned(true, similarity(face.landmarks, FFHQ), FFHQ_SIDE, 0.5) * 2 - 1
+    knowing = Restorer(lambda _: crop.transpose(2, 0, 1)[None])
+    worker = FaceRestoration(PARAMS, FACTS, {"yunet_2023mar": finder, "gfpgan_1_4": knowing})
+    result = worker.frame(blurred)
+    whole = worker.maps()["faces"][:, :, 0] == 255
+    before, after = (np.mean((p.astype(float) - true)[whole] ** 2) for p in (blurred, result))
+    assert 10 * np.log10(255**2 / before) < 30 < 40 < 10 * np.log10(255**2 / after)

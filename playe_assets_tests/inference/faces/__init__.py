@@ -1,0 +1,1 @@
+"""Faces: alignment, paste-back, and which decoder belongs to which card."""
