@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import io
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from playe_assets.core.canonical import canonical_json
 from playe_assets.core.errors import GovernanceError, MissingResourceError
+from playe_assets.inference.architectures.contract import Architecture
 from playe_assets.inference.contract import Network
 from playe_assets.inference.networks import architecture_of, require_torch, torch_module
 
@@ -123,8 +125,11 @@ def _export(network: Network, folder: Path, opset: int, side: int | None) -> byt
 
     module = torch_module(network)
     given = _sample(network, side)
-    names = architecture_of(network.card).output_names()
-    data = _traced(module, given, names, opset, side)
+    try:
+        data = _traced(module, given, architecture_of(network.card), opset, side)
+    except (RuntimeError, TypeError, KeyError, NotImplementedError) as error:
+        raise GovernanceError("runtime.not_exportable", name=network.card.name,
+                              problem=str(error).split("[", 1)[0].splitlines()[0][:200]) from error  # fmt: skip
     try:
         onnx.checker.check_model(onnx.load_from_string(data), full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
@@ -160,41 +165,46 @@ def _sample(network: Network, side: int | None) -> npt.NDArray[np.float32]:
 
 
 def _traced(
-    module: nn.Module, given: npt.NDArray[np.float32], names: tuple[str, ...], opset: int, side: int | None
+    module: nn.Module,
+    given: npt.NDArray[np.float32],
+    architecture: Architecture,
+    opset: int,
+    side: int | None,
 ) -> bytes:
     import torch
 
-    moving = {0: "n"} if side is not None else {0: "n", 2: "h", 3: "w"}
-    leaving = {
-        name: {0: "n"} if side is not None else {0: "n", 2: f"{name}_h", 3: f"{name}_w"} for name in names
+    picture = torch.from_numpy(given)
+    names = architecture.output_names()
+    with torch.no_grad():
+        outputs = _listed(module(picture))
+    axes = {"input": _moving("", 4, side, architecture.one_at_a_time)}
+    axes |= {
+        name: _moving(name, tensor.ndim, side, architecture.one_at_a_time)
+        for name, tensor in zip(names, outputs, strict=True)
     }
-    leaving = {name: axes for name, axes in leaving.items() if side is None or axes}
     written = io.BytesIO()
-    with torch.inference_mode(False), torch.no_grad(), warnings.catch_warnings():
+    with torch.no_grad(), warnings.catch_warnings():
         # The exporter by tracing is deprecated, and warns at every Python number taken from a shape. The newer
         # one needs onnxscript; the comparison with torch below judges what this one wrote.
         warnings.simplefilter("ignore")
-        torch.onnx.export(module, (torch.from_numpy(given),), written, dynamo=False, opset_version=opset,
-                          input_names=["input"], output_names=list(names),
-                          dynamic_axes={"input": moving, **_ranked(module, given, leaving)})  # fmt: skip
+        with contextlib.redirect_stdout(io.StringIO()):  # a failing export prints its whole graph
+            torch.onnx.export(module, (picture,), written, dynamo=False, opset_version=opset,
+                              input_names=["input"], output_names=list(names), dynamic_axes=axes)  # fmt: skip
     return written.getvalue()
 
 
-def _ranked(
-    module: nn.Module, given: npt.NDArray[np.float32], axes: dict[str, Any]
-) -> dict[str, dict[int, str]]:
-    """`axes` without those that an output does not have (a detector's heads, a quality estimate)."""
-    import torch
+def _moving(name: str, rank: int, side: int | None, one_at_a_time: bool) -> dict[int, str]:
+    """The axes of an array that are left free: the batch, and the sides of a picture or the rows of a table."""
+    free = {} if one_at_a_time else {0: "n"}
+    if side is None and rank == 4:
+        free |= {2: f"{name}_h".strip("_"), 3: f"{name}_w".strip("_")}
+    elif side is None and rank == 3:
+        free |= {1: f"{name}_count"}
+    return free
 
-    with torch.no_grad():
-        found = module(torch.from_numpy(given))
-    found = list(found) if isinstance(found, (tuple, list)) else [found]
-    ranked = {}
-    for (name, moving), tensor in zip(axes.items(), found, strict=True):
-        if tensor.ndim == 3 and len(moving) > 1:
-            moving = {0: "n", 1: f"{name}_count"}  # one row for each place of the picture
-        ranked[name] = {axis: word for axis, word in moving.items() if axis < tensor.ndim}
-    return ranked
+
+def _listed(found: Any) -> list[Any]:
+    return list(found) if isinstance(found, (tuple, list)) else [found]
 
 
 def _difference(module: nn.Module, data: bytes, given: npt.NDArray[np.float32]) -> float:
@@ -203,8 +213,7 @@ def _difference(module: nn.Module, data: bytes, given: npt.NDArray[np.float32]) 
     import torch
 
     with torch.no_grad():
-        found = module(torch.from_numpy(given))
-    expected = [t.numpy() for t in (found if isinstance(found, (tuple, list)) else [found])]
+        expected = [tensor.numpy() for tensor in _listed(module(torch.from_numpy(given)))]
     worst = 0.0
     for ours, theirs in zip(_by_an_engine(data, given), expected, strict=True):
         if ours.shape != theirs.shape or not np.isfinite(ours).all():

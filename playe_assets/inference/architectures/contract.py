@@ -48,6 +48,8 @@ class Architecture(ABC):
     """The paper, and where the code of the module comes from."""
     fixed_side: ClassVar[int | None] = None
     """The exported graph has this height and width (0: the card's tile); null: any height and width."""
+    one_at_a_time: ClassVar[bool] = False
+    """The exported graph takes a batch of one; else any."""
     knobs: ClassVar[Mapping[str, Knob]] = {}
     """The keys of a variant that it knows."""
 

@@ -27,6 +27,7 @@ class GFPGANv1Clean(Architecture):
 
     reference = "Wang et al., GFPGAN, CVPR 2021, arXiv 2101.04061; module of spandrel (Apache-2.0, with parts under further terms)"  # noqa: E501
     fixed_side = FACE_SIDE
+    one_at_a_time = True  # its kernels are made of the batch itself
 
     def build(self, checkpoint: Checkpoint) -> nn.Module:
         self.check(checkpoint)

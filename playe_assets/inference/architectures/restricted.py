@@ -46,6 +46,10 @@ class Restormer(Architecture):
         return spandrel_module("Restormer", checkpoint.state, checkpoint.card, registry)
 
 
+ADAIN_EPSILON = 1e-5
+"""Added to variances, as in the source."""
+
+
 class WithFidelity(nn.Module):  # type: ignore[misc]
     """CodeFormer with its w fixed: 0 trusts the codebook, 1 keeps to the input."""
 
@@ -55,8 +59,46 @@ class WithFidelity(nn.Module):  # type: ignore[misc]
         self.w = w
 
     def forward(self, faces: Tensor) -> Tensor:
-        restored: Tensor = self.network(faces, weight=self.w)[0]
-        return restored
+        # The source's own forward names the sizes of features by text, which cannot be traced for export.
+        net, encoded, found = self.network, {}, faces
+        kept = {net.fuse_encoder_block[size]: size for size in net.connect_list}
+        for index, block in enumerate(net.encoder.blocks):
+            found = block(found)
+            if index in kept:
+                encoded[kept[index]] = found
+        looked_up = self._looked_up(found)
+        used = {net.fuse_generator_block[size]: size for size in net.connect_list}
+        for index, block in enumerate(net.generator.blocks):
+            looked_up = block(looked_up)
+            if index in used and self.w > 0:
+                size = used[index]
+                looked_up = net.fuse_convs_dict[size](encoded[size], looked_up, self.w)
+        return looked_up
+
+    def _looked_up(self, seen: Tensor) -> Tensor:
+        """The codebook's features for what the encoder saw, with the statistics of what it saw."""
+        net = self.network
+        tokens = net.feat_emb(seen.flatten(2).permute(2, 0, 1))
+        place = net.position_emb.unsqueeze(1)
+        for layer in net.ft_layers:
+            tokens = layer(tokens, query_pos=place)
+        codes = net.idx_pred_layer(tokens).permute(1, 0, 2).argmax(2)
+        features = net.quantize.embedding(codes).transpose(1, 2).reshape(seen.shape)
+        return self._restyled(features, seen)
+
+    @staticmethod
+    def _restyled(features: Tensor, like: Tensor) -> Tensor:
+        """`features` with the mean and deviation of each channel of `like` (AdaIN, as the source does it)."""
+
+        def statistics(of: Tensor) -> tuple[Tensor, Tensor]:
+            flat = of.flatten(2)
+            mean = flat.mean(2, keepdim=True)
+            spread = (flat - mean).square().sum(2, keepdim=True) / (flat.shape[2] - 1)
+            return mean.unsqueeze(-1), (spread + ADAIN_EPSILON).sqrt().unsqueeze(-1)
+
+        mean, deviation = statistics(features)
+        wanted_mean, wanted_deviation = statistics(like)
+        return (features - mean) / deviation * wanted_deviation + wanted_mean
 
 
 class CodeFormer(Architecture):
