@@ -62,7 +62,10 @@ bench: $(VENV)/.test  ## the measured figures of docs/performance.md, as a table
 bench-inference: $(VENV)/.test  ## learned models beside RealESRGANer; needs the extras cpu, models, realesrgan
 	$(BIN)/python -m benchmarks inference enhance_stage
 
+portfolio: $(VENV)/.test  ## every model of the registry: loads, runs, exported, certified, speed
+	$(BIN)/python -m benchmarks.portfolio
+
 clean:  ## remove the virtual environment and what it made; evidence and logs stay
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build *.egg-info
 
-.PHONY: help demo up test test-all lint format bench bench-inference clean
+.PHONY: help demo up test test-all lint format bench bench-inference portfolio clean

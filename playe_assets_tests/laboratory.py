@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -26,8 +27,11 @@ from playe_assets_tests.plugins import scene
 OUTPUT = Output(
     png_compression=3, ffv1_slices=4, proxy_crf=20, proxy_speed="veryfast", proxy_gop=25, proxy_threads=1
 )
-VARIABLES = ("PLAYE_INBOX", "PLAYE_AUDIT", "PLAYE_LANGUAGE", "PLAYE_THREADS", "PLAYE_INLINE_PREVIEWS",
-             "PLAYE_QUIET_S", "PLAYE_SETTLE_S")  # fmt: skip
+VARIABLES = tuple(
+    f"PLAYE_{name}"
+    for name in ("INBOX", "AUDIT", "LANGUAGE", "THREADS", "INLINE_PREVIEWS", "QUIET_S", "SETTLE_S",
+                 "RUNTIME", "DEVICE", "PROVIDER", "PRECISION")
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,37 @@ def opened(root: Path) -> Iterator[TestLaboratory]:
         patch.setenv("DAGSTER_HOME", str(laboratory.home))
         laboratory.home.mkdir(parents=True, exist_ok=True)
         yield laboratory
+
+
+def grant(settings: Settings, preset: str, shared_data: Path) -> list[str]:
+    """Import, build, certify and approve every model of `preset` from the small real weights; their names."""
+    from playe_assets.core.presets import load_preset
+    from playe_assets.examination.governance import approve
+    from playe_assets.examination.models_engine import certified
+    from playe_assets.examination.plan import check, needed
+    from playe_assets.inference.cards import model_cards
+    from playe_assets.inference.weights import import_weights
+
+    cards = model_cards(settings.registry)
+    files = {sha256_of(p): p for p in (shared_data / "weights").rglob("*.*") if p.suffix in (".pth", ".onnx")}
+    recorder = Recorder(
+        CustodyLog(settings.log_path), request_id="grant", case_id=None,
+        operator=Operator("administrator", "administrator", "os-user"), audit=settings.audit,
+    )  # fmt: skip
+    uses = needed(check(load_preset(preset), settings))
+    for use in uses:
+        card = cards[use.name]
+        import_weights(files[str(card.sha256)], cards, settings.weights, settings.registry.name)
+        if card.format != "data":
+            assert certified(use, settings).passed
+        approve(use.name, settings, recorder, variant=use.variant,
+                accept_licence=card.licence if card.restricted else None)  # fmt: skip
+    return [use.name for use in uses]
+
+
+def sha256_of(path: Path) -> str:
+    """sha256 of a small file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def examine(
