@@ -18,7 +18,15 @@ from typing import Any
 
 from playe_assets.core.canonical import canonical_json, digest, from_plain, to_plain
 from playe_assets.core.errors import IntegrityError
-from playe_assets.inference.compare import POLICY, Thresholds, TileResult, compared, flat_shift, reasons
+from playe_assets.inference.compare import (
+    POLICY,
+    Thresholds,
+    TileResult,
+    compared,
+    flat_shift,
+    reasons,
+    spans_of,
+)
 from playe_assets.inference.contract import Network, RuntimeFacts, Session, Target
 from playe_assets.inference.golden import FLAT, VERSION, golden_tiles
 from playe_assets.inference.reference import Reference, reference_of, versions
@@ -128,10 +136,12 @@ def certify(
     limits = POLICY[target.precision]
     tiles: list[TileResult] = []
     shift = 0.0
-    for name, pixels in pictures.items():
-        given = to_network(pixels[:, :, :samples], card.input)
+    inputs = {name: to_network(pixels[:, :, :samples], card.input) for name, pixels in pictures.items()}
+    expected = {name: against(given) for name, given in inputs.items()}
+    spans = spans_of(list(expected.values()))
+    for name, given in inputs.items():
         found = session.run([given])
-        tiles.append(compared(name, given, found, against(given), card))
+        tiles.append(compared(name, given, found, expected[name], spans, card))
         if name in FLAT:
             shift = max(shift, flat_shift(given, found[0], card))
     failed = reasons(tiles, limits)
@@ -170,9 +180,12 @@ def find(
         IntegrityError: a certificate's file is not what its name says.
     """
     there = folder / FOLDER
-    named = _index(there, key_of(network, target))  # the key holds weights, variant and graph
+    named = _index(there, key_of(network, target))
     if not named:
         return None
+    ours = to_plain(
+        _identity(network)
+    )  # the index only leads here; the certificate itself says what it is for
     place = _place_here(network, target, open_session)
     for name in reversed(named):
         held = read(there / f"{name}.json")
@@ -184,7 +197,8 @@ def find(
             and held.golden_version == VERSION
             and held.thresholds == POLICY[target.precision]
             and to_plain(held.place) == place
-            and held.weights_sha256 == network.card.sha256
+            and held.model == network.card.name
+            and all(to_plain(getattr(held, field)) == value for field, value in ours.items())
         )
         if valid:
             return held

@@ -69,7 +69,7 @@ def _smooth(cells: Plane, height: int, width: int) -> Plane:
     places = np.arange(cells.shape[0])
     rows = _weights(np.linspace(0, places[-1], height), places)
     columns = _weights(np.linspace(0, places[-1], width), places)
-    enlarged: Plane = np.einsum("ya,xb,abc->yxc", rows, columns, cells)
+    enlarged: Plane = np.einsum("xb,ybc->yxc", columns, np.einsum("ya,abc->ybc", rows, cells))
     return enlarged
 
 
