@@ -16,8 +16,9 @@ from playe_assets.media.evidence import Plane, shrunk, unexplained
 
 WINDOW_SHARE = 16
 """The tone curve is fitted in windows of a 16th of the reduced picture's longer side: local, not detail."""
-FLAT = 4.0
-"""Variance, 8-bit units squared, below which a window counts as flat and only its mean is carried over."""
+FLAT = 0.5
+"""Variance, 8-bit units squared, below which a window counts as flat and only its mean is carried over: six
+times that of rounding, so that faint texture in the dark is brightened with its surroundings."""
 BAR = 16.0
 """8-bit units at or below which a border is a black bar: video black is 16, and compression rings."""
 _BAND_ROWS = 512

@@ -21,8 +21,10 @@ STRUCTURE_PX = 9
 """Side of the window in which one picture is explained by the other: 81 samples for a line of two numbers."""
 MAP_GAIN = 8
 """A map shows 8-bit units times 8, as the difference picture does: full scale is 32/255, far beyond a faithful step."""
-QUANTISED = 1.0
-"""Variance in 8-bit units squared that rounding (1/12 a picture) and its enlargement leave unexplained."""
+ROUNDED = 1.0 / 12.0
+"""Variance, 8-bit units squared, of rounding to whole steps: below it the other picture explains nothing."""
+NOT_COUNTED = 1.0
+"""Variance, 8-bit units squared, that is not counted as unexplained: rounding that a step made stronger."""
 _BAND_PX = 4_000_000
 
 
@@ -70,7 +72,7 @@ def unexplained(evidence: Pixels, result: Pixels) -> tuple[Plane, Plane]:
         var_y = np.maximum(mean(y * y) - mean_y * mean_y, 0.0)
         cov = mean(x * y) - mean_x * mean_y
         for out, own, other in ((added, var_y, var_x), (lost, var_x, var_y)):
-            rest = own - cov * cov / (other + np.float32(QUANTISED)) - np.float32(QUANTISED)
+            rest = own - cov * cov / (other + np.float32(ROUNDED)) - np.float32(NOT_COUNTED)
             out[rows] = np.sqrt(np.maximum(rest[inner], 0.0))
     return added, lost
 

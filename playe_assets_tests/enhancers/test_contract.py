@@ -39,10 +39,10 @@ SAMPLES = {
         {"model": "fbcnn_color", "quality": 0, "strength": 0.5, **ONCE},
     ],
     "denoise_learned": [
-        {"model": "drunet_color", "planes": "rgb", "sigma": 15.0, "strength": 1.0, "remove": "all", "apply_from_sigma": 0.0,
-         "apply_to_sigma": 100.0, "self_ensemble": "variance", "ensemble_below_px": 10_000},
-        {"model": "dncnn_25", "planes": "ycc", "sigma": 0.0, "strength": 0.7, "remove": "noise", "apply_from_sigma": 0.0,
-         "apply_to_sigma": 100.0, **ONCE},
+        {"model": "drunet_color", "planes": "rgb", "sigma": 15.0, "strength": 1.0, "remove": "all",
+         "apply_from_sigma": 0.0, "apply_to_sigma": 100.0, "self_ensemble": "variance", "ensemble_below_px": 10_000},
+        {"model": "dncnn_25", "planes": "ycc", "sigma": 0.0, "strength": 0.7, "remove": "noise",
+         "apply_from_sigma": 0.0, "apply_to_sigma": 100.0, **ONCE},
     ],
     "deblur": [{"model": "nafnet_reds_64", "strength": 0.9, "apply_below_px": 1000, **ONCE}],
     "super_resolution": [
