@@ -140,6 +140,10 @@ class Enhancer(ABC):
             side = {k: self.frame(v) for k, v in item.side.items()} if self.geometry else item.side
             yield Frame(item.index, item.pts, self.frame(item.pixels), item.corrupt, side)
 
+    def plane(self, pixels: Pixels) -> Pixels:
+        """A plane beside a frame (alpha), moved as the frame is where `geometry`; it is not judged or counted."""
+        return self.frame(pixels)
+
     def measured(self) -> dict[str, float]:
         """What the step measured while it worked, after the last frame; keys name their unit."""
         return {}

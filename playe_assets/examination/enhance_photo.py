@@ -36,7 +36,7 @@ def enhance_photo(stage: Stage, made: Plan, exhibit: Exhibit) -> Made:
             worker = worker_of(stage, made, planned, facts)
             pixels = worker.frame(pixels)
             if alpha is not None and worker.geometry:
-                alpha = worker.frame(alpha)
+                alpha = worker.plane(alpha)
             steps.append(step_of(number, made, planned, worker))
             maps.update(worker.maps())
             record_models(op, worker)
