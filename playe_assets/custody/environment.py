@@ -34,7 +34,10 @@ _EXAMINING = (
 
 
 # Modules of examination/ that only tell, check or show what was done: mending them changes no examination.
-_TELLING = ("conclude.py", "report.py", "verify.py", "overview.py", "submission.py", "demo_evidence.py")
+_TELLING = (
+    "conclude.py", "report.py", "verify.py", "overview.py", "submission.py", "demo_evidence.py",
+    "governance.py", "models_engine.py", "models_import.py", "overview_models.py", "fetch.py",
+)  # fmt: skip
 
 
 @functools.cache

@@ -81,7 +81,7 @@ Faces = Mapping[int, tuple[Detection, ...]]
 
 
 def _faces(stage: Stage, detections: DetectionManifest) -> dict[str, Faces]:
-    """By exhibit; of several face detectors the first in the preset speaks for a frame."""
+    """By exhibit; of several face detectors the first in the preset that gives landmarks speaks for a frame."""
     found: dict[str, Faces] = {}
     for entry in detections.entries:
         if entry.sha256 is None:
@@ -89,8 +89,9 @@ def _faces(stage: Stage, detections: DetectionManifest) -> dict[str, Faces]:
         frames: dict[int, tuple[Detection, ...]] = {}
         for seen in stage.manifest(ExhibitDetections, entry.sha256).frames:
             faces = tuple(d for d in seen.found if d.label == "face")
-            if faces:
-                frames.setdefault(seen.frame, faces)
+            held = frames.get(seen.frame, ())
+            if faces and (not held or (faces[0].landmarks and not held[0].landmarks)):
+                frames[seen.frame] = faces
         found[entry.exhibit] = frames
     return found
 
