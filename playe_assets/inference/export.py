@@ -40,8 +40,7 @@ _exporting = threading.Lock()
 def build(network: Network, folder: Path, opset: int = 18, side: int | None = None) -> Network:
     """`network` with its `onnx` filled: float32, any batch, any height and width where the architecture allows.
 
-    A card whose file is ONNX already passes through the loading door, its input made dynamic where the graph
-    allows. Networks with masks or embeddings made for one size get `side` x `side` px (default: the
+    A card whose file is ONNX already passes through the loading door as it is. Networks with masks or embeddings made for one size get `side` x `side` px (default: the
     architecture's own, else the card's tile).
 
     Args:
@@ -236,18 +235,13 @@ def _by_an_engine(data: bytes, given: npt.NDArray[np.float32]) -> list[npt.NDArr
 
 
 def _native(network: Network) -> bytes:
-    """The card's own graph, checked by the door, with height and width made dynamic where it then still checks."""
+    """The card's own graph, checked by the door. Its sizes stay as its maker wrote them.
+
+    Setting them free would be a guess: a graph that reshapes to constants may then run and be wrong.
+    """
     from playe_assets.inference.door import onnx_bytes
 
-    return dynamic(onnx_bytes(network.weights, network.card))
-
-
-def dynamic(data: bytes) -> bytes:
-    """`data` with its picture's height and width set free, where the graph has no size of its own inside; else `data`.
-
-    A graph has one when it reshapes to constant sizes: then shape inference or a run at another size fails.
-    """
-    return data
+    return onnx_bytes(network.weights, network.card)
 
 
 def _write(path: Path, data: bytes) -> None:

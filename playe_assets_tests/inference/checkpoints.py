@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import importlib
 import io
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -91,8 +92,6 @@ def randomised(module: Any, scale: float = 0.1) -> Any:
 
 def spandrel_class(path: str, name: str, package: str = "spandrel") -> Any:
     """A source class of spandrel, by the module under `architectures`."""
-    import warnings
-
     allow_torchvision()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # torch.jit.script, at its import
@@ -282,10 +281,13 @@ MAKERS: dict[str, Callable[[], Made]] = {
     "iat": _iat,
 }
 """Every architecture of the portfolio; `gfpgan` (350 MB) and `codeformer` are as large as the official files."""
-LARGE = frozenset({"gfpgan", "codeformer"})
+LARGE = frozenset({"gfpgan", "codeformer", "restoreformer"})
+"""Whose tests are slow."""
 
 
 @functools.lru_cache(maxsize=4)
 def made(name: str) -> Made:
     """The random checkpoint `name` of `MAKERS`."""
-    return MAKERS[name]()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # the sources' own: torch.meshgrid, `pretrained`
+        return MAKERS[name]()

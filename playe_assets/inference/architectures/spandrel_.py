@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from playe_assets.core.errors import MissingResourceError
@@ -27,7 +28,11 @@ def spandrel_module(arch_id: str, state: dict[str, Any], card: ModelCard, regist
         raise not_of(card, f"spandrel's {arch_id} does not recognise its tensors")
     try:
         # It loads the weights too, strictly, after renaming the older of two layouts (ESRGAN, SwinIR).
-        module = support.architecture.load(dict(state)).model
+        with warnings.catch_warnings():
+            warnings.filterwarnings(
+                "ignore", message="torch.meshgrid"
+            )  # in SwinIR; its order is the one meant
+            module = support.architecture.load(dict(state)).model
     except (RuntimeError, KeyError, ValueError, IndexError, AssertionError) as error:
         raise not_of(card, str(error)) from error
     return module.eval().float().requires_grad_(False)
