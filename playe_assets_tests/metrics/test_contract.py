@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 
 import numpy as np
@@ -14,6 +15,7 @@ from playe_assets.core.presets import load_preset, preset_names
 from playe_assets.core.texts import catalogue
 from playe_assets.core.values import Detection
 from playe_assets.metrics import METRICS
+from playe_assets_tests.metrics.parameters import FILES, parameters
 from playe_assets_tests.plugins import (
     WHERE,
     heavy_modules_after_listing,
@@ -36,6 +38,9 @@ SAMPLES = {
         {"model": "sface_2021dec", "input_range": "0..255", "input_order": "rgb", "min_eyes_px": 4.0,
          "max_misfit_px": 50.0},
     ],
+    "niqe": [{"block_px": 96}],
+    "brisque": [{}],
+    "pyiqa": [{"metric": "ssim"}, {"metric": "piqe"}],
 }  # fmt: skip
 """Parameters of metrics that no shipped preset uses."""
 
@@ -44,12 +49,21 @@ def built(name):
     cls = METRICS.get(name)
     own = [parse(cls.Params, given, WHERE) for given in SAMPLES.get(name, [])]
     params = presets_params("metric", name, cls.Params) or own
-    return [cls(p, stand_ins(cls, p)) for p in params]
+    if name == "pyiqa" and importlib.util.find_spec("pyiqa") is None:
+        pytest.skip("extra iqa is not installed")
+    return [cls(p, models_of(cls, p)) for p in params]
+
+
+def models_of(cls, params):
+    """Stand-ins of networks; true parameters, because nothing else has their form."""
+    used = {use.name for use in cls.needs(params)}
+    return {card: parameters(card) for card in used} if used & FILES.keys() else stand_ins(cls, params)
 
 
 def test_the_registry_names_exactly_these_metrics():
     assert NAMES == (
-        "psnr", "ssim", "sharpness", "noise", "blockiness", "consistency", "evidence", "identity",
+        "psnr", "ssim", "sharpness", "noise", "blockiness", "niqe", "brisque", "pyiqa", "consistency", "evidence",
+        "identity",
     )  # fmt: skip
 
 
