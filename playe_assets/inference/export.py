@@ -40,8 +40,8 @@ _exporting = threading.Lock()
 def build(network: Network, folder: Path, opset: int = 18, side: int | None = None) -> Network:
     """`network` with its `onnx` filled: float32, any batch, any height and width where the architecture allows.
 
-    A card whose file is ONNX already passes through the loading door as it is. Networks with masks or embeddings made for one size get `side` x `side` px (default: the
-    architecture's own, else the card's tile).
+    A card whose file is ONNX already passes through the loading door as it is. Networks with masks or embeddings
+    made for one size get `side` x `side` px (default: the architecture's own, else the card's tile).
 
     Args:
         network: what to export; its variant is fixed into the graph.

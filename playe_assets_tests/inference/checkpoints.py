@@ -130,6 +130,13 @@ def _nafnet() -> Made:
     return _made("NAFNet", source, 32, multiple_of=4)
 
 
+def _nafnet_local() -> Made:
+    """With the local-statistics correction; at `side` its windows hold the whole picture, as the source's do."""
+    plain = _nafnet()
+    card = card_of("NAFNet", name="random_nafnet_local", multiple_of=4, local_statistics=True)
+    return Made(card, plain.data, plain.source, plain.side)
+
+
 def _restormer() -> Made:
     source = spandrel_class("Restormer", "Restormer", "spandrel_extra_arches")(
         dim=8, num_blocks=[1, 1, 1, 1], num_refinement_blocks=1, heads=[1, 1, 2, 2], ffn_expansion_factor=2.66
@@ -267,6 +274,7 @@ MAKERS: dict[str, Callable[[], Made]] = {
     "srvgg": _srvgg,
     "swinir": _swinir,
     "nafnet": _nafnet,
+    "nafnet_local": _nafnet_local,
     "restormer": _restormer,
     "scunet": _scunet,
     "dncnn": _dncnn,

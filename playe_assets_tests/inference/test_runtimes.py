@@ -70,6 +70,17 @@ def test_a_graph_without_fixed_size_takes_any_batch_height_and_width(
     assert np.abs(found - expected).max() <= AGREEMENT * np.abs(expected).max()
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_local_means_are_exported_with_the_picture_s_size_left_free(built: Any, engine: str) -> None:
+    network, given = built("nafnet_local"), picture("nafnet_local", 1, 16, 480)
+    given[..., 200:] *= np.float32(0.2)
+    [expected] = opened(network, "torch").run([given])
+    [plain] = opened(built("nafnet"), "torch").run([given])
+    [found] = opened(network, engine).run([given])
+    assert np.abs(found - expected).max() <= AGREEMENT * np.abs(expected).max()
+    assert np.abs(plain - expected).max() > 100 * AGREEMENT
+
+
 @pytest.mark.parametrize("runtime", [*ENGINES, "torch"])
 def test_a_session_may_be_called_from_several_threads(built: Any, runtime: str) -> None:
     session = opened(built("srvgg"), runtime)
