@@ -258,11 +258,25 @@ def golden_size(network: Network, target: Target, px: int = 0) -> tuple[int, int
 
 def _identity(network: Network) -> dict[str, Any]:
     return {
-        "weights_sha256": network.card.sha256 or hashlib.sha256(network.weights).hexdigest(),
-        "others_sha256": {k: hashlib.sha256(v).hexdigest() for k, v in sorted(network.others.items())},
+        "weights_sha256": network.card.sha256 or _sha256(network.weights),
+        "others_sha256": {k: _sha256(v) for k, v in sorted(network.others.items())},
         "variant": dict(network.variant),
-        "graph_sha256": None if network.onnx is None else hashlib.sha256(network.onnx).hexdigest(),
+        "graph_sha256": None if network.onnx is None else _sha256(network.onnx),
     }
+
+
+_digests: dict[tuple[int, int], str] = {}
+
+
+def _sha256(data: bytes) -> str:
+    """The sha256 of `data`, computed once per process: graphs are looked up by every case and may have 500 MB.
+
+    Python's own hash stands in for the bytes; its key is drawn anew in each process, so nobody can aim at it.
+    """
+    short = (len(data), hash(data))
+    if short not in _digests:
+        _digests[short] = hashlib.sha256(data).hexdigest()
+    return _digests[short]
 
 
 _places: dict[tuple[Target, str], dict[str, Any]] = {}
