@@ -52,11 +52,12 @@ class OnnxModel:
         return {"model": {"name": self.name, "stand_in": True}}
 
 
-FIXED = ("ultraface_rfb320",)
-"""Graphs with a prior for every cell of one size."""
+FIXED = ("ultraface_rfb320", "fastestdet")
+"""Graphs with a prior for every cell of one size, or made for one size."""
 
 _FILES = {
     "yunet_2023mar": "weights/yunet/onnx/yunet_s_640_640.onnx",
+    "fastestdet": "weights/fastestdet/example/onnx-runtime/FastestDet.onnx",
     "ultraface_rfb320": "weights/ultraface/models/onnx/version-RFB-320.onnx",
 }
 _RETINAFACE = "weights/retinaface/weights/mobilenet0.25_Final.pth"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import importlib.util
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
+import pytest
 
 from playe_assets.core.values import AiClass
 from playe_assets.detectors.scenes import SCENES
@@ -41,6 +44,18 @@ class OnnxModel:
         return self._session.run(None, dict(zip(names, inputs, strict=True)))
 
 
-def person_score(found):
-    """Scores of the people among `found`."""
-    return np.array([item.score for item in found if item.label == "person"])
+@functools.cache
+def random_yolo():
+    """YOLOv8n of random weights: its graph for `batch`, its file for ultralytics. Skips without the extras."""
+    for package in ("torch", "onnx", "ultralytics"):
+        if importlib.util.find_spec(package) is None:
+            pytest.skip(f"{package} is not installed (extras models and yolo)")
+    from playe_assets.inference.contract import Network
+    from playe_assets.inference.export import build
+    from playe_assets_tests.inference.yolo_sample import card, checkpoint
+
+    with tempfile.TemporaryDirectory() as folder:
+        network = build(Network(card(), checkpoint()), Path(folder))
+    model = OnnxModel(network.onnx)
+    model.network = network
+    return model

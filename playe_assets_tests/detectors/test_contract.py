@@ -14,9 +14,13 @@ from playe_assets.core.errors import PresetError
 from playe_assets.core.texts import catalogue
 from playe_assets.core.values import MediaKind
 from playe_assets.detectors import DETECTORS
+from playe_assets.detectors.fastestdet import FastestDetParams
 from playe_assets.detectors.retinaface import RetinaFaceParams
 from playe_assets.detectors.ultraface import UltraFaceParams
 from playe_assets.detectors.yolo_face import YoloFaceParams
+from playe_assets.detectors.yolo_objects import YoloObjectsParams
+from playe_assets.detectors.yolo_ultralytics import YoloUltralyticsParams
+from playe_assets_tests.detectors.objects import random_yolo, scenes
 from playe_assets_tests.onnx_models import real_model
 from playe_assets_tests.plugins import (
     heavy_modules_after_listing,
@@ -34,6 +38,15 @@ SAMPLES = {
     "retinaface": [RetinaFaceParams("retinaface_mobilenet025_port", 0.8, 0.4, 5000, 640)],
     "yolo_face": [YoloFaceParams(0.25, 0.7, 300, 640)],
     "ultraface": [UltraFaceParams(0.7, 0.3, 1000)],
+    "yolo_objects": [
+        YoloObjectsParams(**scenes("night", 0.2), model="yolov8n", side_px=320, nms_iou=0.7, max_found=300)
+    ],
+    "yolo_ultralytics": [
+        YoloUltralyticsParams(
+            **scenes("night", 0.2), model="yolov8n", side_px=320, nms_iou=0.7, max_found=300
+        )
+    ],
+    "fastestdet": [FastestDetParams(**scenes("street", 0.3), nms_iou=0.45, max_found=100)],
 }
 """Parameters of detectors that no shipped preset uses."""
 
@@ -45,7 +58,10 @@ def params_of(name):
 
 def models_of(cls, params):
     """The detector's networks; skips where their weights must come from the laboratory's test data."""
-    return {use.name: real_model(use.name, SHARED) for use in cls.needs(params)}
+    return {
+        use.name: random_yolo() if use.name == "yolov8n" else real_model(use.name, SHARED)
+        for use in cls.needs(params)
+    }
 
 
 def built(name, pixels):
@@ -70,6 +86,9 @@ def test_the_registry_names_exactly_these_detectors():
         "ultraface",
         "haar_face",
         "hog_people",
+        "yolo_objects",
+        "yolo_ultralytics",
+        "fastestdet",
         "mog2_motion",
     )
 

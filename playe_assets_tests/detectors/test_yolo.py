@@ -14,7 +14,7 @@ from playe_assets.core.contracts import Frame
 from playe_assets.detectors.yolo_objects import YoloObjects, YoloObjectsParams
 from playe_assets.detectors.yolo_ultralytics import YoloUltralytics, YoloUltralyticsParams
 from playe_assets.inference.objects.names import GROUP_OF
-from playe_assets_tests.detectors.objects import OnnxModel, scenes
+from playe_assets_tests.detectors.objects import random_yolo, scenes
 from playe_assets_tests.plugins import FACTS, with_size
 
 for package in ("torch", "onnx", "ultralytics"):
@@ -25,18 +25,13 @@ _DATA = Path(importlib.util.find_spec("skimage").origin).parent / "data"
 
 
 @pytest.fixture(scope="module")
-def network(tmp_path_factory):
-    """The exported graph and the same bytes for ultralytics."""
-    from playe_assets.inference.contract import Network
-    from playe_assets.inference.export import build
-    from playe_assets_tests.inference.yolo_sample import card, checkpoint
-
-    return build(Network(card(), checkpoint()), tmp_path_factory.mktemp("engines"))
+def graph():
+    return random_yolo()
 
 
 @pytest.fixture(scope="module")
-def graph(network):
-    return OnnxModel(network.onnx)
+def network(graph):
+    return graph.network
 
 
 def ours(graph, pixels, **given):
