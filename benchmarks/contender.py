@@ -180,11 +180,25 @@ def _eager(card: str, weights: Path, detail: str) -> Callable[[Any], Job]:
 
 
 def _ours(card: str, weights: Path, detail: str) -> Callable[[Any], Job]:
-    """A `LoadedModel` on the runtime `detail`: uint8 in, uint8 out, tiled as its card says."""
+    """A `LoadedModel` on the runtime `detail`: uint8 in, uint8 out, tiled as its card says.
+
+    Without the card's colour correction, so that all contenders make the same picture; `corrected` has it.
+    """
+    return _whole(card, weights, detail, 0)
+
+
+def _corrected(card: str, weights: Path, detail: str) -> Callable[[Any], Job]:
+    """As cases run it, with the colour correction of the card."""
+    return _whole(card, weights, detail, None)
+
+
+def _whole(card: str, weights: Path, detail: str, low_pass_px: int | None) -> Callable[[Any], Job]:
     from playe_assets.inference.contract import Target
     from playe_assets.inference.loaded import LoadedModel
 
-    model = LoadedModel(loaded_network(card, weights, detail), Target(runtime=detail))
+    model = LoadedModel(
+        loaded_network(card, weights, detail), Target(runtime=detail), low_pass_px=low_pass_px
+    )
     return lambda _: model.picture
 
 
@@ -227,7 +241,7 @@ def _nchw(picture: Any) -> Any:
 
 
 KINDS: dict[str, Callable[[str, Path, str], Callable[[Any], Job]]] = {
-    "realesrganer": _realesrganer, "eager": _eager, "ours": _ours, "bare": _bare, "matmul": _matmul,
+    "realesrganer": _realesrganer, "eager": _eager, "ours": _ours, "corrected": _corrected, "bare": _bare, "matmul": _matmul,
 }  # fmt: skip
 
 if __name__ == "__main__":

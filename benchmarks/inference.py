@@ -85,8 +85,9 @@ def run(options: Options) -> list[Figure]:
     """The general model at both sizes, x4plus at the small one; `--long` adds x4plus at the large one."""
     ours = tuple(f"ours-{r}" for r in RUNTIMES)
     bare = tuple(f"bare-{r}" for r in RUNTIMES)
+    corrected = f"corrected-{default_runtime()}"
     rounds = options.repeats
-    wanted = [Run(GENERAL, size, (*THEIRS, "eager", *ours, *bare), rounds) for size in SIZES]
+    wanted = [Run(GENERAL, size, (*THEIRS, "eager", *ours, corrected, *bare), rounds) for size in SIZES]
     wanted.append(Run(PLUS, SIZES[0], (*THEIRS, "eager", *ours), max(1, rounds // 2)))
     if options.long:
         wanted.append(Run(PLUS, SIZES[1], (*THEIRS, "eager", *ours), max(1, rounds // 2)))
@@ -106,7 +107,7 @@ def measure(item: Run, folder: Path) -> list[Figure]:
     with ExitStack() as stack:
         contenders = [stack.enter_context(Contender(k, item.card, weights)) for k in times]
         for contender in contenders:  # the first picture compiles and allocates; it also shows what is made
-            whole = contender.kind.startswith(("realesrganer", "ours"))
+            whole = contender.kind.startswith(("realesrganer", "ours", "corrected"))
             contender.seconds(item.size, folder / f"{contender.kind}.npy" if whole else None)
         for _ in range(item.rounds):
             for contender in contenders:

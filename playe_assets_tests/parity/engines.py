@@ -63,7 +63,10 @@ def network(name: str, shared: Path, folder: Path, runtime: str, file: str | Non
 
 
 def loaded(name: str, shared: Path, folder: Path, runtime: str, file: str | None = None) -> LoadedModel:
-    """A model that runs on `runtime` on the processor; skips where that is not installed."""
+    """A model that runs on `runtime` on the processor; skips where that is not installed.
+
+    Without the colour correction of its card: what others published is the network as it is.
+    """
     if importlib.util.find_spec(NEEDS[runtime]) is None:
         pytest.skip(f"{runtime} is not installed")
-    return LoadedModel(network(name, shared, folder, runtime, file), Target(runtime=runtime))
+    return LoadedModel(network(name, shared, folder, runtime, file), Target(runtime=runtime), low_pass_px=0)
