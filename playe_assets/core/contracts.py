@@ -148,6 +148,10 @@ class Enhancer(ABC):
         """What the step measured while it worked, after the last frame; keys name their unit."""
         return {}
 
+    def touched(self) -> bool:
+        """Whether it changed anything so far; a learned step that its own conditions left out has class `none`."""
+        return True
+
     def maps(self) -> dict[str, Pixels]:
         """Pictures beside the last frame, of its size: `uncertainty`, `consistency` ...; uint8, one channel."""
         return {}
@@ -187,6 +191,8 @@ class Pair:
     """Known truth, at the size of the derivative or of the exhibit; null where none was delivered."""
     faces: tuple[Detection, ...] = ()
     """What the preset's detectors labelled `face` in this frame, in px of the exhibit's frame."""
+    measured: Mapping[str, float] = field(default_factory=dict)
+    """What the derivative's steps measured; of several steps the highest value of a name."""
 
 
 @dataclass(frozen=True)

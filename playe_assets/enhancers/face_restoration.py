@@ -117,6 +117,10 @@ class FaceRestoration(Enhancer):
             "pasted_share": pasted_share(self.params),
         }
 
+    def touched(self) -> bool:
+        """Whether any face was restored."""
+        return self.measured().get("faces_restored", 0.0) > 0
+
     def maps(self) -> dict[str, Pixels]:
         """`faces`: where and how much of each pixel restored faces are, 0..255."""
         return {} if self._covered is None else {"faces": self._covered}

@@ -90,6 +90,10 @@ class Learned(Enhancer):
             found |= self.model.measured()
         return found
 
+    def touched(self) -> bool:
+        """Whether the network was applied to any frame."""
+        return self._sums.get("applied", (0.0, 0))[0] > 0
+
     def maps(self) -> dict[str, Pixels]:
         """`consistency` and, with the self-ensemble, `uncertainty` of the last frame that was changed."""
         return dict(self._maps)

@@ -5,6 +5,7 @@ Nothing is loaded by `prepare`; `load` takes the networks from the process's war
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -106,9 +107,44 @@ def load(prepared: Iterable[Prepared], settings: Settings) -> dict[str, Any]:
 
 
 def network_of(use: ModelUse, cards: tuple[ModelCard, ...], settings: Settings) -> Network:
-    """The network with its weights read and hashed, and built where the runtime needs the graph."""
-    from playe_assets.inference.export import build
+    """The network with its weights read and hashed, and built where the runtime needs the graph.
+
+    Read once a process: a file that has not changed since (place, size, times) is not read and hashed again, and
+    what runs is the bytes that were hashed then.
+    """
     from playe_assets.inference.runtimes import RUNTIMES
+
+    needs_graph = RUNTIMES.get(settings.target.runtime).needs_onnx
+    key = (key_of(use), needs_graph, str(settings.engines), *(_mark(c, settings) for c in cards))
+    with _reading:
+        held = _KEPT.pop(key, None) or _read(use, cards, settings, needs_graph)
+        _KEPT[key] = held  # the newest last
+        while len(_KEPT) > 1 and sum(map(_size, _KEPT.values())) > KEPT_BYTES:
+            del _KEPT[next(iter(_KEPT))]
+    return held
+
+
+KEPT_BYTES = 2 << 30
+"""Of weight files and graphs that the process keeps; the newest stays whatever its size."""
+_KEPT: dict[tuple[Any, ...], Network] = {}
+_reading = threading.Lock()
+
+
+def _mark(card: ModelCard, settings: Settings) -> tuple[Any, ...]:
+    path = settings.weights / card.file
+    try:
+        seen = path.stat()
+    except FileNotFoundError:
+        return card.sha256, str(path), 0
+    return card.sha256, str(path), seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns
+
+
+def _size(network: Network) -> int:
+    return sum(map(len, (network.weights, network.onnx or b"", *network.others.values())))
+
+
+def _read(use: ModelUse, cards: tuple[ModelCard, ...], settings: Settings, needs_graph: bool) -> Network:
+    from playe_assets.inference.export import build
     from playe_assets.inference.weights import read_weights
 
     first, *others = cards
@@ -119,7 +155,6 @@ def network_of(use: ModelUse, cards: tuple[ModelCard, ...], settings: Settings) 
         others={c.name: read_weights(c, settings.weights) for c in others},
         cache=settings.engines,
     )
-    needs_graph = RUNTIMES.get(settings.target.runtime).needs_onnx
     return build(network, settings.engines) if needs_graph else network
 
 

@@ -168,9 +168,9 @@ def step_of(number: int, made: Plan, planned: PlannedStep, worker: Enhancer) -> 
     measured = {k: round(float(v), 6) for k, v in sorted(worker.measured().items())}
     weights = {k: v for p in made.prepared(planned.needs) for k, v in sorted(p.weights.items())}
     cls = planned.cls
-    return Step(
-        number, cls.name, cls.version, planned.plain, planned.ai_class, cls.reference, measured, weights
-    )
+    # A learned step that its own conditions left out changed nothing, and the derivative is not labelled by it.
+    ai_class = planned.ai_class if worker.touched() else AiClass.NONE
+    return Step(number, cls.name, cls.version, planned.plain, ai_class, cls.reference, measured, weights)
 
 
 def record_models(op: Operation, worker: Enhancer) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from playe_assets.core.canonical import canonical_json
 from playe_assets.core.contracts import Pixels
 from playe_assets.core.values import Derivative, Exhibit, MediaKind, StreamFacts
@@ -38,7 +40,7 @@ def enhance_photo(stage: Stage, made: Plan, exhibit: Exhibit) -> Made:
             if alpha is not None and worker.geometry:
                 alpha = worker.plane(alpha)
             steps.append(step_of(number, made, planned, worker))
-            maps.update(worker.maps())
+            maps = _over(maps, worker.maps())
             record_models(op, worker)
             taken = pixel_sha256(pixels)  # the chain of digests runs over samples, between files
             op.outputs.append(taken)
@@ -83,6 +85,22 @@ def enhance_photo(stage: Stage, made: Plan, exhibit: Exhibit) -> Made:
         missing=exhibit.missing,
         deviations=photo.notes,
     )
+
+
+def _over(held: dict[str, Pixels], new: dict[str, Pixels]) -> dict[str, Pixels]:
+    """The maps of all steps so far, the worse value at each place, at the size of the newest."""
+    import cv2
+
+    found = dict(held)
+    for role, plane in new.items():
+        before = held.get(role)
+        if before is None:
+            found[role] = plane
+            continue
+        size = (plane.shape[1], plane.shape[0])
+        moved = cv2.resize(before, size, interpolation=cv2.INTER_LINEAR).reshape(plane.shape)
+        found[role] = np.maximum(plane, moved)
+    return found
 
 
 def upright(pixels: Pixels, facts: StreamFacts) -> Pixels:

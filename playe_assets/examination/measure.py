@@ -61,7 +61,7 @@ def measure(stage: Stage, ingest_sha256: str, enhanced_sha256: str) -> Measured:
     for number, derivative in enumerate(todo):
         stage.progress(derivative.number, number, len(todo))
         try:
-            seen = faces.get(derivative.exhibit, {})
+            seen = _Seen(faces.get(derivative.exhibit, {}), _measured(enhanced, derivative.exhibit))
             rows.append(_row(stage, made, exhibits, derivative, seen))
         except exhibit_faults() as problem:
             reason_of(
@@ -96,6 +96,22 @@ def _faces(stage: Stage, detections: DetectionManifest) -> dict[str, Faces]:
     return found
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """What earlier stages found out about one exhibit."""
+
+    faces: Faces
+    measured: Mapping[str, float]
+
+
+def _measured(enhanced: EnhancedManifest, exhibit: str) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for step in next((e.steps for e in enhanced.entries if e.exhibit == exhibit), ()):
+        for name, value in step.measured.items():
+            found[name] = max(value, found.get(name, value))
+    return found
+
+
 def _over(column: Column, values: list[float]) -> float | None:
     if not values:
         return None
@@ -103,7 +119,7 @@ def _over(column: Column, values: list[float]) -> float | None:
 
 
 def _row(
-    stage: Stage, made: Plan, exhibits: dict[str, Exhibit], derivative: Derivative, faces: Faces
+    stage: Stage, made: Plan, exhibits: dict[str, Exhibit], derivative: Derivative, seen: _Seen
 ) -> dict[str, Any]:
     exhibit = exhibits[derivative.exhibit]
     reference = exhibits.get(exhibit.reference or "")
@@ -121,9 +137,9 @@ def _row(
         columns = [c for m in made.metrics for c in m.cls.columns]
         values: dict[str, list[float]] = {c.name: [] for c in columns}
         compared = 0
-        for pair in _pairs(stage, made, exhibit, derivative, reference, faces):
+        for pair in _pairs(stage, made, exhibit, derivative, reference, seen.faces):
             compared += 1
-            _add(values, workers, pair)
+            _add(values, workers, replace(pair, measured=seen.measured))
         means = {c.name: _over(c, values[c.name]) for c in columns}
         work.metrics.update(means)
         work.extra.update(engine_fields({k: m for w in workers for k, m in w.models.items()}))

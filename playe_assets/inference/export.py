@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from playe_assets.core.canonical import canonical_json
 from playe_assets.core.errors import GovernanceError, MissingResourceError
+from playe_assets.inference.architectures import fixed_side_of
 from playe_assets.inference.architectures.contract import Architecture
 from playe_assets.inference.contract import Network
 from playe_assets.inference.networks import architecture_of, require_torch, torch_module
@@ -56,8 +57,7 @@ def build(network: Network, folder: Path, opset: int = 18, side: int | None = No
     """
     if network.card.format == "onnx":
         return dataclasses.replace(network, onnx=_native(network))
-    architecture = architecture_of(network.card)
-    fixed = architecture.fixed_side
+    fixed = fixed_side_of(network.card)
     if fixed is not None:
         fixed = side or fixed or network.card.tiling.tile or None
         if fixed is None:
@@ -235,13 +235,38 @@ def _by_an_engine(data: bytes, given: npt.NDArray[np.float32]) -> list[npt.NDArr
 
 
 def _native(network: Network) -> bytes:
-    """The card's own graph, checked by the door. Its sizes stay as its maker wrote them.
+    """The card's own graph, checked by the door; its height and width set free where the card says `any_size`.
 
-    Setting them free would be a guess: a graph that reshapes to constants may then run and be wrong.
+    Without that word its sizes stay as its maker wrote them: a graph that reshapes to constants may run at another
+    size and be wrong, so somebody must have tried it.
     """
     from playe_assets.inference.door import onnx_bytes
 
-    return onnx_bytes(network.weights, network.card)
+    data = onnx_bytes(network.weights, network.card)
+    return freed(data) if network.card.hyper.get("any_size") else data
+
+
+def freed(data: bytes) -> bytes:
+    """`data` with height and width of every picture input, and what follows from them, left open.
+
+    Raises:
+        MissingResourceError: onnx is not installed.
+    """
+    try:
+        import onnx
+    except ImportError as error:
+        raise MissingResourceError("runtime.onnx_absent", problem=str(error)) from error
+    model = onnx.load_from_string(data)
+    weights = {tensor.name for tensor in model.graph.initializer}
+    for value in model.graph.input:
+        sizes = value.type.tensor_type.shape.dim
+        if value.name not in weights and len(sizes) == 4:
+            sizes[2].dim_param, sizes[3].dim_param = "height", "width"
+    for value in model.graph.output:
+        value.type.tensor_type.ClearField("shape")
+    del model.graph.value_info[:]
+    found: bytes = model.SerializeToString(deterministic=True)
+    return found
 
 
 def _write(path: Path, data: bytes) -> None:

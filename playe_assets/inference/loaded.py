@@ -6,6 +6,7 @@ import hashlib
 import math
 import tempfile
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ import numpy as np
 from playe_assets.core.errors import GovernanceError, OutOfMemoryError
 from playe_assets.core.values import AiClass
 from playe_assets.inference import colour, tiling
+from playe_assets.inference.architectures import fixed_side_of
 from playe_assets.inference.contract import Network, Session, Target
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ BATCH_CPU, BATCH_DEVICE = 1, 4
 """Tiles a run: a processor is full with one; a GPU has idle time between small kernels."""
 IN_MEMORY = 2 << 30
 """Bytes of an output picture above which it lies in a scratch file and not in memory: 200 Mpx at x4 are 9.6 GB."""
+
+_TURNS: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
 
 @dataclass
@@ -127,7 +131,7 @@ class LoadedModel:
         """The network as it is: float32 NCHW in, its outputs in the graph's order."""
         ready = [np.ascontiguousarray(item, np.float32) for item in inputs]
         self._shape = _four(ready[0].shape)
-        return self._session(self._shape).run(ready)
+        return self._in_turn(self._session(self._shape), ready)
 
     def measured(self) -> dict[str, float]:
         """What the last `picture` measured, in levels of 255 where the key says so.
@@ -222,7 +226,7 @@ class LoadedModel:
                     seen.low_pass = max(seen.low_pass, largest)
                 mosaic.add(tile, values)
 
-        tiling.pipelined(rounds, cut, lambda ready: session.run([ready])[0], join)
+        tiling.pipelined(rounds, cut, lambda ready: self._in_turn(session, [ready])[0], join)
         seen.seam_max, seen.seam_mean = mosaic.seam_max, mosaic.seam_mean
         self._last, self._shape = seen, shape
 
@@ -249,16 +253,18 @@ class LoadedModel:
         with tempfile.TemporaryFile(dir=self.scratch) as handle:
             return np.memmap(handle, dtype, "w+", shape=shape)
 
+    def _in_turn(self, session: Session, ready: list[Tensor]) -> list[Tensor]:
+        """One run at a time on a device: two would share its cores and both be late (docs/adr/0010)."""
+        with _TURNS[self.target.device]:
+            return session.run(ready)
+
     def _session(self, shape: Shape) -> Session:
         return self._open(self.network, self.target, shape)
 
 
 def one_size(card: ModelCard) -> bool:
     """Whether the network is built for the card's tile and takes no other size."""
-    from playe_assets.inference.architectures import ARCHITECTURES
-
-    name = card.architecture.split()[0] if card.architecture else ""
-    return card.tiling.tile > 0 and name in ARCHITECTURES and ARCHITECTURES.get(name).fixed_side is not None
+    return card.tiling.tile > 0 and fixed_side_of(card) is not None
 
 
 def _cut(pixels: Pixels, plan: tiling.Layout, tile: tiling.Tile) -> Pixels:

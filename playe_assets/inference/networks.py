@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from playe_assets.core.errors import GovernanceError, MissingResourceError
-from playe_assets.inference.architectures import ARCHITECTURES
+from playe_assets.inference.architectures import ARCHITECTURES, word_of
 from playe_assets.inference.architectures.contract import Architecture, Checkpoint
 from playe_assets.inference.cards import ModelCard
 from playe_assets.inference.contract import Network
@@ -22,8 +21,7 @@ def architecture_of(card: ModelCard) -> Architecture:
     Raises:
         GovernanceError: there is none of that name here; the message lists those that there are.
     """
-    found = re.match(r"[A-Za-z0-9]+", card.architecture)
-    name = found.group() if found else ""
+    name = word_of(card)
     if name not in ARCHITECTURES:
         raise GovernanceError("runtime.architecture", name=card.name, architecture=card.architecture,
                               known=", ".join(ARCHITECTURES))  # fmt: skip

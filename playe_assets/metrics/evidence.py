@@ -20,6 +20,8 @@ class EvidenceAgreement(Metric):
     `evidence_*`: mean and 99th percentile of the local difference (5 x 5 px), whatever its cause. `structure_*`:
     99th percentiles of the local standard deviation (9 x 9 px) of luma that no local change of brightness
     and contrast explains; removed noise counts as lost, brightening and local contrast as neither.
+    `uncertainty_mean`: mean standard deviation of a network's eight answers (self-ensemble), of the step with the
+    highest; null where no step ran one.
     """
 
     name = "evidence"
@@ -33,6 +35,7 @@ class EvidenceAgreement(Metric):
         Column("evidence_p99", "8-bit units", 0.0, 255.0, "lower"),
         Column("structure_added", "8-bit units", 0.0, 255.0, "lower"),
         Column("structure_lost", "8-bit units", 0.0, 255.0, "none"),
+        Column("uncertainty_mean", "8-bit units", 0.0, 255.0, "lower"),
     )
     Params: ClassVar[type] = EvidenceParams
 
@@ -45,4 +48,5 @@ class EvidenceAgreement(Metric):
             "evidence_p99": high,
             "structure_added": summary(added)[1],
             "structure_lost": summary(lost)[1],
+            "uncertainty_mean": pair.measured.get("uncertainty_mean"),
         }

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from playe_assets.core.registry import Registry
 from playe_assets.inference.architectures.contract import Architecture
+from playe_assets.inference.cards import ModelCard
 
 _HERE = "playe_assets.inference.architectures"
 
@@ -29,3 +32,18 @@ ARCHITECTURES: Registry[Architecture] = Registry(
         "YOLOv8": f"{_HERE}.yolov8:YoloV8",
     },
 )
+
+FIXED_SIDES = {"SwinIR": 0, "SCUNet": 0, "GFPGANv1Clean": 512, "RestoreFormer": 512, "CodeFormer": 512}
+"""`fixed_side` of the architectures that have one (0: the card's tile), known here without importing torch: a case
+run asks for it, and must need the kept graph only. Held equal to the classes by a test."""
+
+
+def word_of(card: ModelCard) -> str:
+    """The first word of the card's `architecture`, by which an architecture is asked for."""
+    found = re.match(r"[A-Za-z0-9]+", card.architecture)
+    return found.group() if found else ""
+
+
+def fixed_side_of(card: ModelCard) -> int | None:
+    """Height and width that the exported graph has (0: the card's tile); null where it takes any."""
+    return FIXED_SIDES.get(word_of(card))
