@@ -241,7 +241,8 @@ def _nchw(picture: Any) -> Any:
 
 
 KINDS: dict[str, Callable[[str, Path, str], Callable[[Any], Job]]] = {
-    "realesrganer": _realesrganer, "eager": _eager, "ours": _ours, "corrected": _corrected, "bare": _bare, "matmul": _matmul,
+    "realesrganer": _realesrganer, "eager": _eager, "ours": _ours, "corrected": _corrected,
+    "bare": _bare, "matmul": _matmul,
 }  # fmt: skip
 
 if __name__ == "__main__":
