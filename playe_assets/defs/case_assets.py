@@ -12,6 +12,7 @@ import dagster as dg
 
 from playe_assets.core.presets import load_preset, preset_names
 from playe_assets.core.values import (
+    DetectionManifest,
     EnhancedManifest,
     IngestManifest,
     Verdict,
@@ -189,11 +190,10 @@ def qa_metrics(context: dg.AssetExecutionContext, laboratory: Laboratory) -> dg.
     done = measure(stage, taken.manifest, made.manifest)
     ingest = stage.manifest(IngestManifest, taken.manifest)
     enhanced = stage.manifest(EnhancedManifest, made.manifest)
+    found = stage.manifest(DetectionManifest, enhanced.detections)
     thresholds = stage.planned(ingest).preset.thresholds
     verdicts = _judged(
-        stage,
-        "qa_metrics",
-        Manifests(ingest, enhanced=enhanced, metrics=done.manifest, thresholds=thresholds),
+        stage, "qa_metrics", Manifests(ingest, found, enhanced, done.manifest, thresholds=thresholds)
     )
     return materialized(
         stage,

@@ -31,7 +31,7 @@ class Laboratory(dg.ConfigurableResource):
     audit: str = Field(default="", description="off (no log, no report), basic, full (default).")
     language: str = Field(default="", description="en or ru, where a case does not say.")
     threads: int | None = Field(default=None, description="Threads of OpenCV; 0: all. Never changes a pixel.")
-    runtime: str = Field(default="", description="onnxruntime (default), openvino or torch; no fallback.")
+    runtime: str = Field(default="", description="openvino (default), onnxruntime or torch; no fallback.")
     device: str = Field(default="", description="Where learned models run: cpu (default), cuda:0 ...")
     provider: str = Field(default="", description="ONNX Runtime's provider: cpu, cuda, tensorrt.")
     precision: str = Field(default="", description="fp32 (default), fp16, bf16; certified each for itself.")

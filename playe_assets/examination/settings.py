@@ -42,8 +42,9 @@ class Settings:
     """A folder with a complete `exhibits:` list is ready after this long without a change."""
     settle_s: float = 30.0
     """A folder without such a list is ready after this long without a change."""
-    runtime: str = "onnxruntime"
-    """What learned models run on: `onnxruntime`, `openvino` or `torch`; nothing falls back to another."""
+    runtime: str = "openvino"
+    """What learned models run on: `openvino`, `onnxruntime` or `torch`; nothing falls back to another. The default
+    is the fastest on a processor (docs/performance.md); on a GPU choose another."""
     device: str = "cpu"
     """`cpu`, `cuda:0` ..."""
     provider: str = ""

@@ -57,6 +57,10 @@ def attempts(report: Mapping[str, Any], _pictures: Mapping[str, bytes], say: Say
     return story
 
 
+_UNREMARKABLE = {"tile_halvings": 0, "tiles": 1, "passes": 1, "share_removed": 1}
+"""Measured values that say only that nothing special happened; `report.json` has them all."""
+
+
 def _what(what: str, say: Say) -> str:
     """`asset: step`, the asset in words."""
     asset, mark, step = what.partition(": ")
@@ -158,6 +162,7 @@ def _applied(
         measured = "; ".join(
             f"{shown(say.word('measured', k))} {shown(say.number(v))}"
             for k, v in sorted(step["measured"].items())
+            if v != _UNREMARKABLE.get(k)
         )
         rows.append(
             [
@@ -171,7 +176,7 @@ def _applied(
                 else "—",
             ]
         )
-    story.append(table(rows, [6, 20, 31, 13, 20, 10]))
+    story.append(table(rows, [5, 19, 41, 9, 17, 9]))
     story += _where(used, say)
     story += [para(f"{say('deviation')}: {say.reason(d)}", "small") for d in entry["deviations"]]
     story += [para(f"{say('missing')}: {say.reason(d)}", "small") for d in entry["missing"]]
@@ -195,7 +200,7 @@ def _where(records: Sequence[Mapping[str, Any]], say: Say) -> list[Any]:
             "runtime": " ".join(str(runtime[k]) for k in ("name", "version", "provider") if runtime.get(k)),
             "device": runtime.get("device"),
             "precision": record["precision"],
-            "tiling": record["tiling"],
+            "tiling": _tiling(record["tiling"]),
             "seed": record["seed"],
             "code": activity.get("code_version"),
             "operator": (record["operator"] or {}).get("id"),
@@ -205,6 +210,18 @@ def _where(records: Sequence[Mapping[str, Any]], say: Say) -> list[Any]:
                 told[key].append(str(value))
     line = "; ".join(f"{say.word('where', k)}: {', '.join(v)}" for k, v in told.items() if v)
     return [para(line, "muted")] if line else []
+
+
+def _tiling(stated: Mapping[str, Any] | None) -> str | None:
+    """`dncnn_25 halo 256/34`: mode, side of a tile and border in px; models that see a whole picture are left out."""
+    if not stated:
+        return None
+    cut = [
+        f"{name} {t['mode']} {t['tile']}/{t['border']}{' halved' if t.get('halved') else ''}"
+        for name, t in stated.items()
+        if t.get("mode") not in (None, "none")
+    ]
+    return ", ".join(cut) or None
 
 
 def _derivatives(number: str, view: View, say: Say) -> list[Any]:

@@ -29,7 +29,7 @@ PRECISIONS = ("fp32", "fp16", "bf16")
 class Target:
     """Where and how networks run; part of the record and of the certificate."""
 
-    runtime: str = "onnxruntime"
+    runtime: str = "openvino"
     """A name of `RUNTIMES`: `onnxruntime`, `openvino`, `torch`."""
     device: str = "cpu"
     """`cpu`, `cuda:0` ..."""
@@ -105,7 +105,7 @@ class Session(ABC):
             OutOfMemoryError: the device has too little memory; a smaller tile may fit.
         """
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027  (nothing to give back on most engines)
         """Give the device's memory back; the session is not used afterwards."""
 
 

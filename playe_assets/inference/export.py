@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import io
 import json
@@ -87,6 +88,7 @@ def subject(network: Network, opset: int, side: int | None) -> str:
     return hashlib.sha256(canonical_json(told)).hexdigest()
 
 
+@functools.cache
 def _libraries() -> str:
     """The versions that write graphs; `absent` where torch is not installed, as on machines that only run them."""
     found = []
