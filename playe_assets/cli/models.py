@@ -17,6 +17,7 @@ _COMMANDS = {
     "build": "playe_assets.cli.models_engine:build",
     "certify": "playe_assets.cli.models_engine:certify",
     "approve": "playe_assets.cli.models_approval:approve",
+    "warm": "playe_assets.cli.models_warm:warm",
     "withdraw": "playe_assets.cli.models_approval:withdraw",
 }
 

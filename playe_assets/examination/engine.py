@@ -5,9 +5,11 @@ Nothing is loaded by `prepare`; `load` takes the networks from the process's war
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from playe_assets.core.contracts import ModelUse
@@ -156,6 +158,27 @@ def _read(use: ModelUse, cards: tuple[ModelCard, ...], settings: Settings, needs
         cache=settings.engines,
     )
     return build(network, settings.engines) if needs_graph else network
+
+
+def engine_of(settings: Settings) -> dict[str, str]:
+    """Runtime, provider, precision and kind of device, with the library's version: what can change a result."""
+    target = settings.target
+    packages = {"onnxruntime": ("onnxruntime-gpu", "onnxruntime")}.get(target.runtime, (target.runtime,))
+    return {
+        "runtime": target.runtime,
+        "provider": target.provider,
+        "precision": target.precision,
+        "device": target.device.partition(":")[0],
+        "version": next((v for v in map(_version, packages) if v), "absent"),
+    }
+
+
+@functools.cache
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def model_field(card: ModelCard, approval: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def ingest(
         "preset": to_plain(made.preset.ref),
         "weights": dict(made.weights),
         "code_version": code_version(),
-        "runtime": examination_runtime(),
+        "runtime": {**examination_runtime(), "engine": made.engine(stage.settings)},
     }
     manifest = IngestManifest(
         case_id=stage.case_id,

@@ -40,6 +40,29 @@ def certificate_of(use: ModelUse, settings: Settings) -> Certificate | None:
     return find(built(use, settings), settings.target, settings.engines)
 
 
+def warmed(preset: str, settings: Settings) -> dict[str, dict[str, float]]:
+    """Load every model that the preset asks for and run one tile of each; `load_seconds`, `run_seconds` by card.
+
+    Raises:
+        MissingResourceError, GovernanceError: as a case run would, for a model that is not there or not allowed.
+    """
+    from playe_assets.examination.plan import plan
+    from playe_assets.inference.certificate import golden_size
+    from playe_assets.inference.sessions import clear, warm
+
+    networks = []
+    for item in plan(preset, settings).models.values():
+        if item.card.format == "data":
+            continue
+        network = network_of(item.use, (item.card, *item.others), settings)
+        tile = item.card.tiling.tile
+        height, width = (tile, tile) if tile else golden_size(network, settings.target)
+        samples = 1 if item.card.input.order == "grey" else 3
+        networks.append((network, (1, samples, height, width)))
+    clear()  # what the plan opened for its certificates; the figures are those of a fresh worker
+    return warm(networks, settings.target)
+
+
 def cards_for(use: ModelUse, settings: Settings) -> tuple[ModelCard, ...]:
     """The card of `use` and those that its variant blends in."""
     cards = cards_of(settings)

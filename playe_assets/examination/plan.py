@@ -14,7 +14,16 @@ from playe_assets.core.presets import DetectorUse, Preset, Use, load_preset
 from playe_assets.core.values import AiClass, MediaKind
 from playe_assets.detectors import DETECTORS
 from playe_assets.enhancers import ENHANCERS
-from playe_assets.examination.engine import ModelKey, Prepared, cards_of, key_of, known, load, prepare
+from playe_assets.examination.engine import (
+    ModelKey,
+    Prepared,
+    cards_of,
+    engine_of,
+    key_of,
+    known,
+    load,
+    prepare,
+)
 from playe_assets.examination.settings import Settings
 from playe_assets.inference.cards import ModelCard
 from playe_assets.metrics import METRICS
@@ -89,6 +98,10 @@ class Plan:
     def weights(self) -> dict[str, str]:
         """Model card to sha256 of every weight file that the preset needs."""
         return {k: v for p in self.models.values() for k, v in sorted(p.weights.items())}
+
+    def engine(self, settings: Settings) -> dict[str, str] | None:
+        """What learned models run on, as the examination id counts it; null where the preset asks for none."""
+        return engine_of(settings) if self.models else None
 
     def prepared(self, needs: tuple[ModelUse, ...]) -> tuple[Prepared, ...]:
         """What stands behind the models that one plug-in asks for."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -61,6 +61,9 @@ class Stage:
         made = plan(ingest.preset.name, self.settings)
         if made.preset.sha256 != ingest.preset.sha256:
             raise IntegrityError("preset.changed", preset=ingest.preset.name, case=self.case_id)
+        then, now = ingest.inputs["runtime"].get("engine"), made.engine(self.settings)
+        if then != now or dict(ingest.inputs["weights"]) != made.weights:
+            raise IntegrityError("engine.changed", case=self.case_id, then=_words(then), now=_words(now))
         return made
 
     def limit_threads(self) -> int:
@@ -71,6 +74,10 @@ class Stage:
         cv2.setNumThreads(wanted)
         self.recorder.threads = wanted
         return wanted
+
+
+def _words(engine: Mapping[str, str] | None) -> str:
+    return " ".join(engine.values()) if engine else "-"
 
 
 def exhibit_faults() -> tuple[type[Exception], ...]:

@@ -15,7 +15,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from playe_assets.core.errors import GovernanceError, MissingResourceError
+from playe_assets.core.errors import GovernanceError, IntegrityError, MissingResourceError
+from playe_assets.core.values import IngestManifest
 from playe_assets.custody.log import CustodyLog
 from playe_assets.custody.record import Operator, Recorder
 from playe_assets.examination import engine, governance
@@ -93,7 +94,7 @@ def test_a_derivative_is_labelled_fidelity_and_a_step_that_did_not_apply_is_not(
 
 
 def test_a_face_that_a_learned_step_touched_is_withheld_where_no_embedder_can_judge_it(learned):
-    stated = learned.report["sections"]["ai_statement"]["derivatives"]
+    stated = learned.report["sections"]["ai_statement"]["items"]
     withheld = {d["exhibit"] for d in stated if d["withheld"]}
     assert withheld == {"E003"}
 
@@ -196,8 +197,6 @@ def test_a_second_case_in_the_same_process_reads_no_weights_again(learned, monke
 
 
 def test_a_weight_file_that_changed_meanwhile_is_read_and_refused(learned, tmp_path):
-    from playe_assets.core.errors import IntegrityError
-
     copy = tmp_path / "data"
     shutil.copytree(learned.laboratory.settings.data_root, copy)
     settings = TestLaboratory(tmp_path).settings
@@ -210,3 +209,33 @@ def test_a_weight_file_that_changed_meanwhile_is_read_and_refused(learned, tmp_p
     path.write_bytes(data)
     with pytest.raises(IntegrityError, match="rlfn_x4"):
         plan("balanced", settings)
+
+
+def test_a_stage_refuses_to_go_on_with_another_engine_than_the_examination_began_with(learned):
+    from dataclasses import replace
+
+    stage = learned.laboratory.stage("LEARNED-1")
+    ingest = ingest_of(learned)
+    assert stage.planned(ingest).engine(stage.settings)["runtime"] == "openvino"
+    other = {**ingest.inputs["runtime"], "engine": {**ingest.inputs["runtime"]["engine"], "version": "0.0"}}
+    with pytest.raises(IntegrityError, match=r"0\.0"):
+        stage.planned(replace(ingest, inputs={**ingest.inputs, "runtime": other}))
+    with pytest.raises(IntegrityError, match="LEARNED-1"):
+        stage.planned(replace(ingest, inputs={**ingest.inputs, "weights": {}}))
+
+
+def ingest_of(learned: Learned) -> IngestManifest:
+    """The examination's first manifest, by the digest that the log states."""
+    (opened_,) = [
+        e for e in learned.laboratory.log("LEARNED-1") if e["event"] == "processing.examination_opened"
+    ]
+    return learned.laboratory.stage("LEARNED-1").manifest(IngestManifest, opened_["output_sha256"][0])
+
+
+def test_warming_loads_and_runs_each_model_of_the_preset(learned):
+    from playe_assets.examination.models_engine import warmed
+
+    found = warmed("balanced", learned.laboratory.settings)
+    assert set(found) == set(learned.models)
+    assert all(t["load_seconds"] > 0 and t["run_seconds"] > 0 for t in found.values())
+    assert warmed("forensic_safe", learned.laboratory.settings) == {}
