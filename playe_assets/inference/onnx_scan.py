@@ -25,6 +25,8 @@ _WITHIN = {
 }
 _DOMAIN = {"opset": 1, "node": 7, "function": 10}
 _TENSOR_NAME, _EXTERNAL_DATA, _DATA_LOCATION = 8, 13, 14
+_LARGEST_KEY = 0xFFFFFFFF
+"""Engines read a field's key into 32 bits and drop what is above: a larger one is another field to them than here."""
 
 
 @dataclass
@@ -78,6 +80,8 @@ def _fields(view: memoryview) -> Iterator[tuple[int, int | memoryview]]:
     at = 0
     while at < len(view):
         key, at = _varint(view, at)
+        if key > _LARGEST_KEY:
+            raise ValueError(f"byte {at}: no field of a protobuf message")
         number, wire = key >> 3, key & 7
         if wire == 0:
             value, at = _varint(view, at)

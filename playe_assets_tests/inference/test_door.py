@@ -274,6 +274,34 @@ def test_a_reference_to_another_file_is_found_in_a_branch_of_a_graph():
     assert problem.facts["tensors"] == "hidden, hidden"
 
 
+def message(*fields):
+    """A protobuf message of (number, bytes or int, bits of the key above 32)."""
+    out = b""
+    for number, value, high in fields:
+        is_bytes = isinstance(value, bytes)
+        out += varint(high << 32 | number << 3 | (2 if is_bytes else 0))
+        out += varint(len(value)) + value if is_bytes else varint(value)
+    return out
+
+
+def varint(value):
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*out, value])
+
+
+@pytest.mark.parametrize("high", [0, 1, 7])
+def test_a_reference_under_a_key_that_engines_cut_to_32_bits_is_refused(high):
+    # OpenVINO dropped the bits above and read the file; taken whole, the key is that of a field nobody knows.
+    entry = message((1, b"location", 0), (2, b"secret.bin", 0))
+    tensor = message((1, 1, 0), (2, 1, 0), (8, b"w", 0), (13, entry, high), (14, 1, high))
+    node = message((1, b"x", 0), (1, b"w", 0), (2, b"y", 0), (4, b"Add", 0))
+    data = message((1, 8, 0), (7, message((1, node, 0), (5, tensor, 0)), 0), (8, message((2, 18, 0)), 0))
+    assert onnx_refusal(data).code == ("models.broken_file" if high else "models.external_data")
+
+
 @pytest.mark.parametrize("domain", ["com.microsoft", "com.evil", "ai.onnx.contrib"])
 def test_operators_of_a_maker_are_refused(domain):
     problem = onnx_refusal(graph(("Relu", ["x"], ["y"], domain), domains=("", domain)))

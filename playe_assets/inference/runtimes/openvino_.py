@@ -86,7 +86,7 @@ class OpenVino(Runtime):
         told = {key: _word(compiled.get_property(key)) for key in keys}
         real = told["INFERENCE_PRECISION_HINT"]
         wanted = HINTS[self.target.precision]
-        if wanted not in real:
+        if wanted != real:
             raise MissingResourceError(
                 "runtime.openvino_precision", target=str(self.target), wanted=wanted, real=real
             )
