@@ -81,7 +81,10 @@ def enhanced_extra(stage: Stage, manifest: EnhancedManifest) -> dict[str, Any]:
         "derivatives": len(manifest.derivatives),
         "failures": ", ".join(failures) or "none",
         "store": dg.MetadataValue.path(str(stage.store.root / "objects")),
+        "models": _models(manifest),
     }
+    if extra["models"] != "none":
+        extra["engine"] = str(stage.settings.target)
     if stage.settings.inline_previews:
         from playe_assets.exporters.thumbnails import thumbnail
 
@@ -94,6 +97,14 @@ def enhanced_extra(stage: Stage, manifest: EnhancedManifest) -> dict[str, Any]:
         if found is not None:
             extra["preview"] = found
     return extra
+
+
+def _models(manifest: EnhancedManifest) -> str:
+    """Card and weights' sha256 of every model that a step applied, as the log's `model` field has them."""
+    used = {
+        f"{k} {v}" for e in manifest.entries for s in e.steps if s.ai_class.rank for k, v in s.weights.items()
+    }
+    return ", ".join(sorted(used)) or "none"
 
 
 def issued_extra(issued: Issued) -> dict[str, Any]:

@@ -35,6 +35,7 @@ class Learned:
     laboratory: TestLaboratory
     models: list[str]
     report: dict[str, Any]
+    result: dg.ExecuteInProcessResult
 
     def steps(self, exhibit: str) -> dict[str, dict[str, Any]]:
         """The exhibit's steps of the findings, by name."""
@@ -63,7 +64,7 @@ def learned(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Iter
         models = grant(laboratory.settings, "balanced", shared_data)
         result = examine(instance, "LEARNED-1", folder)
         assert result.success, failures(result)
-        yield Learned(laboratory, models, laboratory.reports("LEARNED-1")[-1])
+        yield Learned(laboratory, models, laboratory.reports("LEARNED-1")[-1], result)
 
 
 def shrunk(path: Path, long_side: int) -> None:
@@ -122,6 +123,19 @@ def test_the_record_of_a_learned_step_names_model_engine_precision_tiling_and_ce
     (check,) = [c for c in line["checks"] if c["check"] == "certificate"]
     folder = learned.laboratory.settings.engines / "certificates"
     assert (folder / f"{check['sha256']}.json").is_file()
+
+
+def test_the_materialization_names_the_models_and_the_engine(learned):
+    (made,) = [
+        e.step_materialization_data.materialization.metadata
+        for e in learned.result.get_asset_materialization_events()
+        if e.asset_key and e.asset_key.to_user_string() == "enhanced_frames"
+    ]
+    assert (
+        f"rlfn_x4 {learned.steps('E001')['super_resolution']['weights']['rlfn_x4']}" in made["models"].value
+    )
+    assert "yunet" not in made["models"].value  # it finds and changes nothing
+    assert made["engine"].value == "openvino/cpu/cpu/fp32"
 
 
 def test_withdrawing_a_model_lists_the_cases_that_used_its_bytes_and_stops_the_next_case(learned, tmp_path):
