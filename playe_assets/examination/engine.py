@@ -46,11 +46,18 @@ class Prepared:
     approval: Mapping[str, Any]
     certificate: str | None
     """sha256 of the certificate on this device; null for parameters without a network."""
+    graph: str | None = None
+    """sha256 of the graph that the engine runs; null where it builds the network from the weights."""
 
     @property
     def weights(self) -> dict[str, str]:
         """Card to sha256 of every file that it reads."""
         return {c.name: str(c.sha256) for c in (self.card, *self.others)}
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What decides its results beside weights and parameters: the cards' facts and the exported graph."""
+        return {"cards": {c.name: c.facts_sha256 for c in (self.card, *self.others)}, "graph": self.graph}
 
 
 def cards_of(settings: Settings) -> dict[str, ModelCard]:
@@ -87,7 +94,7 @@ def prepare(uses: Iterable[ModelUse], settings: Settings, preset: str) -> dict[M
     granted = approvals([c for group in found.values() for c in group], CustodyLog(settings.log_path))
     return {
         key: Prepared(use, found[key][0], tuple(found[key][1:]), granted[found[key][0].name],
-                      _certificate(use, found[key], settings))
+                      *_certificate(use, found[key], settings))
         for key, use in wanted.items()
     }  # fmt: skip
 
@@ -112,7 +119,7 @@ def network_of(use: ModelUse, cards: tuple[ModelCard, ...], settings: Settings) 
     """The network with its weights read and hashed, and built where the runtime needs the graph.
 
     Read once a process: a file that has not changed since (place, size, times) is not read and hashed again, and
-    what runs is the bytes that were hashed then.
+    what runs is the bytes that were hashed then. A card that has changed is read anew.
     """
     from playe_assets.inference.runtimes import RUNTIMES
 
@@ -137,8 +144,8 @@ def _mark(card: ModelCard, settings: Settings) -> tuple[Any, ...]:
     try:
         seen = path.stat()
     except FileNotFoundError:
-        return card.sha256, str(path), 0
-    return card.sha256, str(path), seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns
+        return repr(card), str(path), 0
+    return repr(card), str(path), seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns
 
 
 def _size(network: Network) -> int:
@@ -221,14 +228,15 @@ def blended(cards: Mapping[str, ModelCard], use: ModelUse) -> tuple[str, ...]:
     return (str(other),) if other and "denoise" in use.variant else ()
 
 
-def _certificate(use: ModelUse, cards: list[ModelCard], settings: Settings) -> str | None:
+def _certificate(use: ModelUse, cards: list[ModelCard], settings: Settings) -> tuple[str | None, str | None]:
+    """sha256 of the certificate and of the graph that it is for."""
     from playe_assets.inference.certificate import find
 
     if cards[0].format == "data":
-        return None
+        return None, None
     found = find(network_of(use, tuple(cards), settings), settings.target, settings.engines)
     if found is None:
         variant = "".join(f" --{k} {v:g}" for k, v in sorted(use.variant.items()))
         raise GovernanceError("models.not_certified", name=use.name, target=str(settings.target),
                               variant=variant)  # fmt: skip
-    return found.sha256
+    return found.sha256, found.graph_sha256

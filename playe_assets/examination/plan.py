@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from playe_assets.core.canonical import to_plain
+from playe_assets.core.canonical import digest, to_plain
 from playe_assets.core.contracts import Detector, Enhancer, Metric, ModelUse
 from playe_assets.core.errors import PresetError
 from playe_assets.core.params import parse
@@ -100,8 +100,14 @@ class Plan:
         return {k: v for p in self.models.values() for k, v in sorted(p.weights.items())}
 
     def engine(self, settings: Settings) -> dict[str, str] | None:
-        """What learned models run on, as the examination id counts it; null where the preset asks for none."""
-        return engine_of(settings) if self.models else None
+        """What learned models run on, as the examination id counts it; null where the preset asks for none.
+
+        `models` is one digest over the facts of their cards and their exported graphs.
+        """
+        if not self.models:
+            return None
+        facts = [[name, variant, item.facts] for (name, variant), item in sorted(self.models.items())]
+        return {**engine_of(settings), "models": digest(facts)}
 
     def prepared(self, needs: tuple[ModelUse, ...]) -> tuple[Prepared, ...]:
         """What stands behind the models that one plug-in asks for."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from playe_assets.core.canonical import digest
 from playe_assets.core.errors import CommandError
 from playe_assets.core.params import Where, bounds, flag, one_number_of, one_of, parse
 from playe_assets.core.values import AiClass
@@ -87,6 +88,14 @@ class ModelCard:
     def restricted(self) -> bool:
         """Whether its licence must be accepted in so many words before approval."""
         return self.commercial_use != "yes"
+
+    @functools.cached_property
+    def facts_sha256(self) -> str:
+        """Digest of what decides how the bytes run and what their results are called; another card of the same
+        bytes, with another colour order, border or class, is another model. Words and addresses do not count.
+        """
+        return digest([self.task, self.architecture, self.format, self.ai_class, self.scale, self.input, self.tiling,
+                       self.hyper, self.extra])  # fmt: skip
 
 
 _REQUIRED = ("name", "title", "task", "architecture", "version", "file", "format", "url", "bytes", "sha256",

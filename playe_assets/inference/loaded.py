@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import math
 import tempfile
@@ -159,6 +160,7 @@ class LoadedModel:
                 "name": card.name,
                 "version": card.version,
                 "weights_sha256": digest,
+                "blended_sha256": self._blended or None,
                 "licence": card.licence,
                 "approval": self.approval,
             },
@@ -176,6 +178,11 @@ class LoadedModel:
             },
             "certificate": self.certificate,
         }
+
+    @functools.cached_property
+    def _blended(self) -> dict[str, str]:
+        """By card, sha256 of the further weights that the variant blends in: who withdraws those finds the case."""
+        return {k: hashlib.sha256(data).hexdigest() for k, data in sorted(self.network.others.items())}
 
     def _plan(self, height: int, width: int, tile: int) -> tiling.Layout:
         card = self.network.card

@@ -166,14 +166,16 @@ class KeptSession(Session):
 
 
 def key_of(network: Network, target: Target, shape: Shape | None) -> str:
-    """What tells two sessions apart: weights, variant, graph, target, shape."""
+    """What tells two sessions apart: weights, the card's facts, variant, graph, target, shape."""
     weights = network.card.sha256 or hashlib.sha256(network.weights).hexdigest()
     others = sorted((name, hashlib.sha256(data).hexdigest()) for name, data in network.others.items())
     graph: Any = None
     if network.onnx is not None:
         ends = hashlib.sha256(network.onnx[:ENDS] + network.onnx[-ENDS:]).hexdigest()
         graph = (len(network.onnx), ends)
-    return repr((network.card.name, weights, others, sorted(network.variant.items()), graph, target, shape))
+    card = network.card
+    return repr((card.name, card.facts_sha256, weights, others, sorted(network.variant.items()), graph, target,
+                 shape))  # fmt: skip
 
 
 def session(network: Network, target: Target, shape: Shape | None = None) -> KeptSession:

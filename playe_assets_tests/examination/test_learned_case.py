@@ -238,6 +238,23 @@ def test_a_stage_refuses_to_go_on_with_another_engine_than_the_examination_began
         stage.planned(replace(ingest, inputs={**ingest.inputs, "weights": {}}))
 
 
+def test_a_card_whose_facts_changed_is_read_anew_and_makes_another_examination(learned, monkeypatch):
+    from dataclasses import replace
+
+    stage = learned.laboratory.stage("LEARNED-1")
+    before = plan("balanced", stage.settings).engine(stage.settings)
+    cards = engine.cards_of(stage.settings)
+    changed = replace(cards["rlfn_x4"], hyper={**cards["rlfn_x4"].hyper, "low_pass_px": 8})
+    monkeypatch.setattr(engine, "cards_of", lambda _settings: {**cards, "rlfn_x4": changed})
+    monkeypatch.setattr(governance, "_approval", lambda _card, state: state)
+    made = plan("balanced", stage.settings)
+    assert made.engine(stage.settings) != before
+    (use,) = [p.use for p in made.models.values() if p.card.name == "rlfn_x4"]
+    assert made.load((use,), stage.settings)["rlfn_x4"].facts()["tiling"]["low_pass_px"] == 8
+    with pytest.raises(IntegrityError, match="LEARNED-1"):
+        stage.planned(ingest_of(learned))
+
+
 def ingest_of(learned: Learned) -> IngestManifest:
     """The examination's first manifest, by the digest that the log states."""
     (opened_,) = [

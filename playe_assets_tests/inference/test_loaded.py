@@ -296,6 +296,16 @@ def test_facts_name_the_model_the_weights_and_the_runtime():
     assert facts["certificate"] == "ab" * 32
 
 
+def test_facts_name_the_weights_that_were_blended_in():
+    learned = model(card(name="some"), Pretended(lambda x: x))
+    assert learned.facts()["model"]["blended_sha256"] is None
+    both = dataclasses.replace(learned.network, others={"other": b"abc"})
+    told = LoadedModel(both, Target(), open_session=learned._open).facts()["model"]
+    assert told["blended_sha256"] == {
+        "other": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    }, "whoever withdraws those weights finds the case"
+
+
 def test_pictures_from_several_threads_do_not_mix():
     learned = model(card(tile=48), Pretended(lambda x: x))
     wrong: list[int] = []

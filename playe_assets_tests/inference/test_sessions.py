@@ -141,7 +141,9 @@ def test_what_differs_is_loaded_apart() -> None:
     cache.get(base, TARGET, (1, 3, 4, 4))
     cache.get(base, dataclasses.replace(TARGET, threads=1))
     cache.get(dataclasses.replace(base, weights=b"other"), TARGET)
-    assert len(Pretended.opened) == 5
+    other = dataclasses.replace(base.card, hyper={**base.card.hyper, "window": 9})
+    cache.get(dataclasses.replace(base, card=other), TARGET)
+    assert len(Pretended.opened) == 6
 
 
 def test_clearing_closes_what_is_kept() -> None:
