@@ -16,6 +16,7 @@ _COMMANDS = {
     "import": "playe_assets.cli.models_files:import_",
     "build": "playe_assets.cli.models_engine:build",
     "certify": "playe_assets.cli.models_engine:certify",
+    "ready": "playe_assets.cli.models_ready:ready",
     "approve": "playe_assets.cli.models_approval:approve",
     "warm": "playe_assets.cli.models_warm:warm",
     "withdraw": "playe_assets.cli.models_approval:withdraw",
@@ -54,16 +55,34 @@ def list_(ctx: click.Context, machine: bool) -> None:
     if machine:
         as_json(rows)
         return
+    _print_by_task(said, rows)
+
+
+def _print_by_task(said: Said, rows: list[dict[str, Any]]) -> None:
+    """A line a task and its models below it, so that licences have room on a terminal of 80 columns."""
     from rich.console import Console
     from rich.table import Table
 
-    made = Table(box=None, pad_edge=False, header_style="bold")
-    for key in ("model", "task", "licence", "commercial", "ai_class", "state", "installed"):
-        made.add_column(said(f"head.{key}"), no_wrap=key == "model", overflow="fold")
+    keys = ("model", "ai_class", "state", "installed", "licence")
+    head = [said(f"head.{key}") for key in keys[:-1]] + [f"{said('head.licence')}; {said('head.commercial')}"]
+    cells: dict[str, list[list[str]]] = {"": [head]}
     for r in rows:
-        made.add_row(r["name"], r["task"], r["licence"], _commercial(said, r), r["ai_class"], _state(said, r),
-                     said("yes") if r["installed"] else said("no"))  # fmt: skip
-    Console().print(made, markup=False)
+        cells.setdefault(r["task"], []).append(
+            [r["name"], r["ai_class"], _state(said, r), said("yes") if r["installed"] else said("no"),
+             f"{r['licence']}; {_commercial(said, r)}"]
+        )  # fmt: skip
+    widths = [max(len(row[i]) for group in cells.values() for row in group) for i in range(len(keys) - 1)]
+    console = Console()
+    for task, group in cells.items():
+        if task:
+            console.print(task, style="italic", markup=False, highlight=False)
+        made = Table(box=None, show_header=False, pad_edge=False, style="none" if task else "bold")
+        for width in widths:
+            made.add_column(width=width, no_wrap=True)
+        made.add_column(overflow="fold")
+        for row in group:
+            made.add_row(*row)
+        console.print(made, markup=False)
 
 
 @click.command()

@@ -5,11 +5,18 @@ from __future__ import annotations
 import hashlib
 import sys
 import time
+from typing import TYPE_CHECKING
 
 import click
 
 from playe_assets.cli.models_record import VARIANT, recorder_of, variant_of
 from playe_assets.cli.screen import as_json, sayer
+
+if TYPE_CHECKING:
+    from playe_assets.core.contracts import ModelUse
+    from playe_assets.custody.record import Recorder
+    from playe_assets.examination.settings import Settings
+    from playe_assets.inference.certificate import Certificate
 
 
 @click.command(context_settings=VARIANT)
@@ -56,8 +63,7 @@ def certify(ctx: click.Context, name: str, machine: bool) -> None:
     """Compare a model's engine with fp32 torch on this device; exit 1 where it fails. --denoise 0.5 as for build."""
     from playe_assets.core.contracts import ModelUse
     from playe_assets.core.errors import CommandError
-    from playe_assets.examination.engine import model_field
-    from playe_assets.examination.models_engine import cards_for, certified
+    from playe_assets.examination.models_engine import cards_for
     from playe_assets.examination.overview_models import plain_certificate
     from playe_assets.examination.settings import load_settings
 
@@ -66,16 +72,7 @@ def certify(ctx: click.Context, name: str, machine: bool) -> None:
     cards = cards_for(use, settings)
     if cards[0].format == "data":
         raise CommandError("models.no_network", name=name)
-    fields = {c.name: model_field(c, None) for c in cards}
-    with recorder_of(settings).operation(
-        "processing.model_certified", step="models certify", model=fields, params=dict(use.variant)
-    ) as work:
-        made = certified(use, settings)
-        work.inputs += [str(f["weights_sha256"]) for f in fields.values()]
-        work.outputs.append(made.sha256)
-        work.checks.append({"check": "certificate", "model": name, "sha256": made.sha256, "verdict": made.verdict,
-                            "reasons": list(made.reasons)})  # fmt: skip
-        work.extra |= {"runtime": dict(made.place), "precision": settings.target.precision}
+    made = certified_and_recorded(use, settings, recorder_of(settings))
     told = plain_certificate(made)
     if machine:
         as_json(told)
@@ -86,3 +83,25 @@ def certify(ctx: click.Context, name: str, machine: bool) -> None:
                         reasons="; ".join(told["reasons"]) or "-"))  # fmt: skip
     if not made.passed:
         sys.exit(1)
+
+
+def certified_and_recorded(use: ModelUse, settings: Settings, recorder: Recorder) -> Certificate:
+    """A new certificate for `use`, whatever its verdict; who made it for which bytes stands in the log.
+
+    Raises:
+        PlayeError: weights, torch or the engine are not there, or the variant is unknown.
+    """
+    from playe_assets.examination.engine import model_field
+    from playe_assets.examination.models_engine import cards_for, certified
+
+    fields = {c.name: model_field(c, None) for c in cards_for(use, settings)}
+    with recorder.operation(
+        "processing.model_certified", step="models certify", model=fields, params=dict(use.variant)
+    ) as work:
+        made = certified(use, settings)
+        work.inputs += [str(f["weights_sha256"]) for f in fields.values()]
+        work.outputs.append(made.sha256)
+        work.checks.append({"check": "certificate", "model": use.name, "sha256": made.sha256,
+                            "verdict": made.verdict, "reasons": list(made.reasons)})  # fmt: skip
+        work.extra |= {"runtime": dict(made.place), "precision": settings.target.precision}
+    return made

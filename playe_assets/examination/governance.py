@@ -134,8 +134,7 @@ def approve(
     with _deciding(card, "custody.model_approved", "models approve", recorder) as told:
         read_weights(card, settings.weights)
         if accept_licence != card.licence and (card.restricted or accept_licence is not None):
-            raise GovernanceError("models.licence_not_accepted", name=name, licence=card.licence,
-                                  commercial=card.commercial_use)  # fmt: skip
+            raise GovernanceError("models.licence_not_accepted", name=name, licence=card.licence)
         certificate = None if card.format == "data" else _certificate(card, variant or {}, settings)
         digests = [certificate] if certificate else []
         told["evidence"] = [*digests, *(_digest_of(item) for item in evidence)]
@@ -158,7 +157,7 @@ def withdraw(name: str, settings: Settings, recorder: Recorder, reason: str) -> 
     with _deciding(card, "custody.model_withdrawn", "models withdraw", recorder) as told:
         present = state_of(card, states(recorder.log))
         if present.state != APPROVED:
-            raise GovernanceError("models.not_approved_yet", name=name, state=present.state)
+            raise GovernanceError("models.not_approved_yet", name=name)
         told["why"] = reason.strip()
     return cases_with(str(card.sha256), recorder.log)
 

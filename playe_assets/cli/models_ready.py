@@ -1,0 +1,65 @@
+"""`playe models ready`: what a preset's models still lack, with the commands to paste."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from playe_assets.cli.models_engine import certified_and_recorded
+from playe_assets.cli.models_record import recorder_of
+from playe_assets.cli.screen import as_json, sayer
+
+
+@click.command()
+@click.argument("preset", metavar="PRESET")
+@click.option("--json", "machine", is_flag=True, help="Print JSON.")
+@click.pass_context
+def ready(ctx: click.Context, preset: str, machine: bool) -> None:
+    """Build and certify what PRESET needs and is installed; say what is left to do, exit 1 if anything is."""
+    from playe_assets.examination.models_engine import words_of
+    from playe_assets.examination.models_ready import ABSENT, FAILED, READY, readiness
+    from playe_assets.examination.settings import load_settings
+
+    settings, said = load_settings(), sayer(ctx)
+    language = (ctx.obj or {}).get("language", "en")
+    recorder = recorder_of(settings)
+    found = []
+    for item in readiness(preset, settings, lambda use: certified_and_recorded(use, settings, recorder)):
+        found.append(item)
+        if machine:
+            continue
+        name = f"{item.card.name}{words_of(item.use.variant)}"
+        why = item.problem.message(language) if item.problem else "; ".join(item.reasons)
+        click.echo(said("models.ready_line", name=name, state=said(f"models.ready.{item.lacks}"),
+                        licence=item.card.licence,
+                        commercial=said(f"models.commercial.{item.card.commercial_use}")))  # fmt: skip
+        if why:
+            click.echo(f"    {why}")
+    left = [item for item in found if item.lacks != READY]
+    if machine:
+        as_json({"preset": preset, "target": str(settings.target), "ready": not left, "models": [
+            {"name": i.card.name, "variant": dict(i.use.variant), "lacks": None if i.lacks == READY else i.lacks,
+             "certificate": i.certificate, "licence": i.card.licence, "commercial_use": i.card.commercial_use,
+             "problem": i.problem.message(language) if i.problem else "; ".join(i.reasons) or None,
+             "next": i.next} for i in found]})  # fmt: skip
+    elif not found:
+        click.echo(said("models.ready_none", preset=preset))
+    elif not left:
+        click.echo(said("models.ready_all", preset=preset, n=len(found), target=settings.target))
+    else:
+        absent = [i for i in left if i.lacks == ABSENT]
+        click.echo(said("models.ready_next"))
+        if absent:
+            click.echo("  playe models pull " + " ".join(dict.fromkeys(i.card.name for i in absent)))
+        for item in left:
+            if item.lacks != ABSENT:
+                click.echo(f"  {item.next}")
+        if absent:
+            click.echo(said("models.ready_offline"))
+            for line in dict.fromkeys(f"    {i.card.file}  {i.card.url}" for i in absent):
+                click.echo(line)
+        if absent or any(i.lacks == FAILED for i in left):
+            click.echo(f"  playe models ready {preset}")
+    if left:
+        sys.exit(1)
