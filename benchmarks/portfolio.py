@@ -113,7 +113,8 @@ def tried(card: Any, held: Mapping[str, Path], runtimes: list[str], folder: Path
         if made is not None:
             said = f"{'yes' if made.passed else 'NO'} {made.max_difference:.1e}"
         row.certified[runtime] = said
-        _, row.runs = _attempt(lambda target=target, runtime=runtime: _timed(row, runtime, built, target))
+        _, ran = _attempt(lambda target=target, runtime=runtime: _timed(row, runtime, built, target))
+        row.runs = ran if row.runs in ("-", "yes") else row.runs
     return row
 
 
@@ -151,7 +152,13 @@ def _random(card: Any) -> Any:
 
         data = yolo_sample.checkpoint()
         return Network(dataclasses.replace(card, sha256=hashlib.sha256(data).hexdigest()), data)
-    return checkpoints.made(RANDOM[word]).network if word in RANDOM else None
+    if word not in RANDOM:
+        return None
+    network = checkpoints.made(RANDOM[word]).network
+    facts: dict[str, Any] = {"hyper": card.hyper} if "size" in card.hyper else {}
+    if word in ("SwinIR", "SCUNet"):  # made for one size, which must hold a border and more
+        facts["tiling"] = dataclasses.replace(network.card.tiling, tile=128, border=16)
+    return dataclasses.replace(network, card=dataclasses.replace(network.card, **facts))
 
 
 def _loaded(network: Any) -> Any:
@@ -216,7 +223,7 @@ def show(rows: list[Row], runtimes: list[str]) -> None:
         table.add_column("ms", justify="right")
     table.add_column("at")
     for r in rows:
-        cells = [r.model, r.ai_class, r.licence[:28], r.weights, r.loads, r.exported]
+        cells = [r.model, r.ai_class, r.licence[:20], r.weights, r.loads, r.exported, r.runs]
         for runtime in runtimes:
             ms = r.ms.get(runtime)
             cells += [r.certified.get(runtime, "-"), "-" if ms is None else f"{ms:.0f}"]
