@@ -17,6 +17,7 @@ from playe_assets.inference.objects.decode import Found
 
 if TYPE_CHECKING:
     from playe_assets.inference.loaded import LoadedModel
+    from playe_assets.inference.ultralytics_fence import Predictor
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class YoloUltralytics(Detector):
     """Score: the class's own, 0..1, no probability. Labels: COCO's names with underscores.
 
     The peer of `yolo_objects`, for checking one against the other. The network runs in torch on the CPU whatever
-    runtime the laboratory has chosen; the model's entry in the record names the weights, not this way of running.
+    runtime the laboratory has chosen, and the record says so.
     """
 
     name = "yolo_ultralytics"
@@ -45,7 +46,8 @@ class YoloUltralytics(Detector):
         self._predictor: Predictor | None = None
         if not self._sought.classes:
             return
-        network = cast("LoadedModel", models[params.model]).network
+        given = cast("LoadedModel", models[params.model])
+        network = given.network
         self._predictor = Predictor(
             state_dict(network.weights, network.card),
             network.card,
@@ -55,6 +57,7 @@ class YoloUltralytics(Detector):
             most=params.max_found,
             classes=self._sought.classes,
         )
+        self.models = {**models, params.model: cast("Model", _InTorch(given, self._predictor))}
 
     @classmethod
     def needs(cls, params: Any) -> tuple[ModelUse, ...]:
@@ -69,3 +72,16 @@ class YoloUltralytics(Detector):
         rows = self._predictor.boxes(bgr)
         found = Found(rows[:, :4], rows[:, 4], rows[:, 5].astype(np.intp))
         return findings(found, self._sought.thresholds, frame)
+
+
+class _InTorch:
+    """The model as the record shall name it: its weights and approval, and the engine that really ran it."""
+
+    def __init__(self, given: LoadedModel, predictor: Predictor) -> None:
+        self._given, self._predictor = given, predictor
+
+    def facts(self) -> dict[str, Any]:
+        """No certificate: that is of the laboratory's engine, which took no part."""
+        ran = self._predictor.facts()
+        return {"model": self._given.facts()["model"], "runtime": ran.plain, "precision": ran.precision,
+                "tiling": None, "certificate": None}  # fmt: skip

@@ -151,7 +151,12 @@ def _findings(
         tracks=_tracks(watches) if clip else (),
         methods=tuple(_method(w, made) for w in watches),
     )
-    models = {k: m for w in watches for k, m in w.detector.models.items()}
+    models: dict[str, Any] = {}
+    for watch in watches:
+        for name, model in watch.detector.models.items():
+            # Two detectors may run one card in two engines; neither hides the other.
+            other = name in models and type(models[name]) is not type(model)
+            models[f"{name} ({watch.label})" if other else name] = model
     return found, engine_fields(models)
 
 

@@ -195,16 +195,27 @@ def model_field(card: ModelCard, approval: Mapping[str, Any] | None) -> dict[str
 
 
 def engine_fields(models: Mapping[str, Any]) -> dict[str, Any]:
-    """The record's `model` and `tiling` by card name, `runtime` and `precision` of the one engine that ran them."""
+    """The record's `model` and `tiling` by card name, `runtime` and `precision` of the engine that ran them.
+
+    A model that another engine ran than the first one says so in its own entry.
+    """
     if not models:
         return {}
     facts = {name: model.facts() for name, model in sorted(models.items())}
     ran = [found for found in facts.values() if found.get("runtime")]
+    entries = {name: dict(found["model"]) for name, found in facts.items()}
+    for name, found in facts.items():
+        if found.get("runtime") and _engine(found) != _engine(ran[0]):
+            entries[name] |= {"runtime": found["runtime"], "precision": found["precision"]}
     return {
-        "model": {name: found["model"] for name, found in facts.items()},
+        "model": entries,
         "tiling": {name: found["tiling"] for name, found in facts.items() if found.get("tiling")} or None,
         **({"runtime": ran[0]["runtime"], "precision": ran[0]["precision"]} if ran else {}),
     }
+
+
+def _engine(found: Mapping[str, Any]) -> tuple[Any, ...]:
+    return found["runtime"].get("name"), found["runtime"].get("provider"), found["precision"]
 
 
 ModelKey = tuple[str, tuple[tuple[str, float], ...]]

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 from playe_assets.core.errors import MissingResourceError
 from playe_assets.inference.architectures.contract import load_strictly, not_of
 from playe_assets.inference.cards import ModelCard
+from playe_assets.inference.contract import RuntimeFacts
+from playe_assets.inference.runtimes.hardware import processor
 from playe_assets.inference.torchvision_shim import allow_torchvision
 
 if TYPE_CHECKING:
@@ -116,6 +118,14 @@ class Predictor:
         with _lock, _fenced():
             self._predictor = DetectionPredictor(overrides=given)
             self._predictor.setup_model(network, verbose=False)
+
+    def facts(self) -> RuntimeFacts:
+        """What its boxes come from, for the record."""
+        import torch
+
+        version = str(load().__version__)
+        return RuntimeFacts("torch", str(torch.__version__), "cpu", ("cpu",), processor(), None, None,
+                            torch.get_num_threads(), "fp32", True, {"through": f"ultralytics {version}"})  # fmt: skip
 
     def boxes(self, bgr: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """(n, 6) rows x1, y1, x2, y2 in px of the picture (h, w, 3), score, class; by descending score."""

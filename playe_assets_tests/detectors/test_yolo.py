@@ -151,3 +151,21 @@ def test_the_side_of_the_networks_square_may_be_changed(graph, network):
     astronaut = picture("astronaut.png")
     one, other = (way(m, astronaut, least=0.25, side_px=320) for way, m in ((ours, graph), (theirs, network)))
     assert one and all(distance < 1.0 for _, _, distance in paired(one, other))
+
+
+def test_the_record_of_ultralytics_way_names_torch_whatever_the_laboratory_runs_on(graph, network):
+    from playe_assets.examination.engine import engine_fields
+
+    chosen = {"model": {"name": "yolov8n", "weights_sha256": "ab"}, "runtime": {"name": "openvino"},
+              "precision": "fp32", "tiling": {"mode": "none"}, "certificate": "cd"}  # fmt: skip
+    given = SimpleNamespace(network=network, facts=lambda: chosen)
+    params = YoloUltralyticsParams(**scenes(), model="yolov8n", side_px=640, nms_iou=0.7, max_found=10)
+    pixels = np.zeros((64, 64, 3), np.uint8)
+    made = YoloUltralytics(params, with_size(pixels, FACTS), {"yolov8n": given})
+    told = engine_fields(made.models)
+    assert told["model"]["yolov8n"] == chosen["model"]
+    assert (told["runtime"]["name"], told["precision"], told["tiling"]) == ("torch", "fp32", None)
+    assert told["runtime"]["options"]["through"].startswith("ultralytics ")
+    both = engine_fields({"a_face_finder": given, **made.models})
+    assert both["runtime"]["name"] == "openvino"
+    assert both["model"]["yolov8n"]["runtime"]["name"] == "torch", "of two engines neither is hidden"
