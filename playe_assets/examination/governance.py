@@ -1,7 +1,7 @@
 """Which models may work on evidence: candidate, approved, withdrawn; each change is an event of the custody log.
 
-A state belongs to weight bytes, not to a name: other bytes under the same name are a candidate again. The last event
-of those bytes wins, and nothing but the log is asked.
+A state belongs to weight bytes, not to a name: other bytes under the same name are a candidate again, and so are the
+same bytes under a card with other facts. The last event of those bytes wins, and nothing but the log is asked.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,8 @@ class State:
     """The licence, word for word, where it had to be accepted."""
     seq: int | None = None
     """The line of the log."""
+    card_sha256: str | None = None
+    """`ModelCard.facts_sha256` at that time: class, colour order, borders are what was looked at and certified."""
 
     @property
     def plain(self) -> dict[str, Any]:
@@ -74,16 +76,20 @@ def history(log: CustodyLog, sha256: str | None = None) -> list[State]:
         if not isinstance(told, dict):
             continue
         state = State(word, model["name"], model["weights_sha256"], entry["operator"]["id"], entry["t_end_utc"],
-                      told["why"], tuple(told["evidence"]), told["licence_accepted"], entry["seq"])  # fmt: skip
+                      told["why"], tuple(told["evidence"]), told["licence_accepted"], entry["seq"],
+                      model.get("card_sha256"))  # fmt: skip
         if sha256 in (None, state.weights_sha256):
             found.append(state)
     return found
 
 
 def state_of(card: ModelCard, known: Mapping[str, State]) -> State:
-    """The state of the card's bytes; a candidate where nobody has decided."""
+    """The state of the card's bytes; a candidate where nobody has decided, or decided on a card of other facts."""
     sha256 = card.sha256 or ""
-    return known.get(sha256, State(CANDIDATE, card.name, sha256))
+    found = known.get(sha256, State(CANDIDATE, card.name, sha256))
+    if found.state == APPROVED and found.card_sha256 != card.facts_sha256:
+        return replace(found, state=CANDIDATE)
+    return found
 
 
 def approvals(cards: Iterable[ModelCard], log: CustodyLog) -> dict[str, dict[str, Any]]:
@@ -155,8 +161,8 @@ def withdraw(name: str, settings: Settings, recorder: Recorder, reason: str) -> 
     if not reason.strip():
         raise CommandError("models.no_reason", name=name)
     with _deciding(card, "custody.model_withdrawn", "models withdraw", recorder) as told:
-        present = state_of(card, states(recorder.log))
-        if present.state != APPROVED:
+        present = states(recorder.log).get(str(card.sha256))
+        if present is None or present.state != APPROVED:
             raise GovernanceError("models.not_approved_yet", name=name)
         told["why"] = reason.strip()
     return cases_with(str(card.sha256), recorder.log)
@@ -178,7 +184,7 @@ def _deciding(card: ModelCard, event: str, step: str, recorder: Recorder) -> Ite
     if recorder.audit == "off":
         raise GovernanceError("models.no_log", name=card.name)
     model = {"name": card.name, "version": card.version, "weights_sha256": card.sha256,
-             "licence": card.licence}  # fmt: skip
+             "card_sha256": card.facts_sha256, "licence": card.licence}  # fmt: skip
     told: dict[str, Any] = {"state": _EVENTS[event], "why": "", "evidence": [], "licence_accepted": None}
     with recorder.operation(event, step=step, model=model, ai_class=card.ai_class.value) as work:
         yield told
@@ -189,7 +195,8 @@ def _deciding(card: ModelCard, event: str, step: str, recorder: Recorder) -> Ite
 def _approval(card: ModelCard, state: State) -> State:
     accept = f' --accept-licence "{card.licence}"' if card.restricted else ""
     if state.state != APPROVED:
-        code = "models.withdrawn" if state.state == WITHDRAWN else "models.candidate"
+        changed = "models.candidate" if state.seq is None else "models.card_changed"
+        code = "models.withdrawn" if state.state == WITHDRAWN else changed
         facts = {"by": state.by, "at": state.at, "why": state.why} if state.state == WITHDRAWN else {}
         raise GovernanceError(code, name=card.name, accept=accept, **facts)
     if card.restricted and state.licence_accepted != card.licence:

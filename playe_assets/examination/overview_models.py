@@ -29,7 +29,7 @@ def model_details(settings: Settings, name: str) -> dict[str, Any]:
     """
     card = card_of(name, cards_of(settings))
     decided = history(CustodyLog(settings.log_path), card.sha256) if card.sha256 else []
-    state = decided[-1].state if decided else state_of(card, {}).state
+    state = state_of(card, {s.weights_sha256: s for s in decided}).state
     return {**_row(card, settings, state, _certificates(settings)), "history": [d.plain for d in decided]}
 
 

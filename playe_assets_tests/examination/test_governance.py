@@ -232,6 +232,30 @@ def test_other_bytes_under_the_same_name_are_a_candidate_again(lab):
         require_approved(["free"], lab.settings)
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("ai_class: fidelity", "ai_class: none"), ("order: rgb", "order: bgr"), ("scale: 1", "scale: 2")],
+)
+def test_the_same_bytes_under_a_card_of_other_facts_are_a_candidate_again(lab, old, new):
+    approve("free", lab.settings, recorder(lab))
+    own = lab.settings.own_cards
+    text = own.read_text(encoding="utf-8")
+    own.write_text(text.replace("title: Made up", "title: Made up anew"), encoding="utf-8")
+    assert require_approved(["free"], lab.settings), "words do not count"
+    own.write_text(text.replace(old, new), encoding="utf-8")
+    with pytest.raises(GovernanceError) as caught:
+        require_approved(["free"], lab.settings)
+    assert caught.value.code == "models.card_changed"
+    assert "playe models approve free" in caught.value.message("ru")
+    assert state_of(card(lab, "free"), states(log(lab))).state == "candidate"
+    approve("free", lab.settings, recorder(lab))
+    assert require_approved(["free"], lab.settings)
+    own.write_text(text, encoding="utf-8")
+    withdraw("free", lab.settings, recorder(lab), "why")
+    with pytest.raises(GovernanceError, match="withdrawn"):
+        require_approved(["free"], lab.settings)
+
+
 def test_without_a_log_nobody_approves_or_withdraws(lab):
     for decide in (
         lambda r: approve("free", lab.settings, r),
