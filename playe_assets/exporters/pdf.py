@@ -44,7 +44,7 @@ def render_pdf(report: Mapping[str, Any], pictures: Mapping[str, bytes], languag
     admin = report["sections"]["administration"]
     frame = Frame(
         title=say("title"),
-        left=f"{report['report_id']} · {admin['case']['title']}",
+        left=say.joined(report["report_id"], admin["case"]["title"]),
         right=admin["laboratory"]["name"],
         foot=say("foot.findings", digest=report["findings_sha256"][:16]),
         number=say("foot.page"),
@@ -61,7 +61,7 @@ def render_notice_pdf(notice: Mapping[str, Any], language: str) -> bytes:
     say = Say(language)
     frame = Frame(
         title=say("notice.title"),
-        left=f"{notice['notice_id']} · {notice['case']['title']}",
+        left=say.joined(notice["notice_id"], notice["case"]["title"]),
         right=notice["laboratory"]["name"],
         foot=say("notice.foot"),
         number=say("foot.page"),

@@ -31,7 +31,7 @@ def front(report: Mapping[str, Any], _pictures: Mapping[str, bytes], say: Say) -
     admin = view.sections["administration"]
     return [
         para(say("title"), "title"),
-        para(f"{report['report_id']} · {admin['case']['title']}", "subtitle", limit=300),
+        para(say.joined(report["report_id"], admin["case"]["title"]), "subtitle", limit=300),
         _tiles(view, say),
         _outcome(view, say),
         *heading(say("s1")),
@@ -100,7 +100,7 @@ def _facts(report: Mapping[str, Any], say: Say) -> Any:
         (say("report_id"), report["report_id"]),
         (say("lab"), ", ".join(x for x in (lab["name"], lab["address"]) if x) or "—"),
         (say("accreditation"), lab["accreditation"] or say("accreditation.none")),
-        (say("case"), f"{case['id']} · {case['title']}"),
+        (say("case"), say.joined(case["id"], case["title"])),
         (say("customer"), case["customer"] or "—"),
         (say("request"), case["request"] or "—"),
         (say("operator"), say("operator.value", **{k: admin["operator"][k] for k in ("id", "role", "auth")})),

@@ -54,7 +54,7 @@ def _gates(view: View, say: Say) -> list[Any]:
                 say.gate(v["gate"]),
                 say.expected(v["expectation"]),
                 para(say.figure(v["observed"]), "cell", limit=120),
-                para(say.figure(v["allowed"]), "cell", limit=120),
+                para(say.bounds(v["allowed"]), "cell", limit=120),
                 chip(outcome, "warn" if bound or v["on_fail"] == "warn" else "bad"),
             ]
         )

@@ -13,7 +13,7 @@ from playe_assets.exporters.pdf_style import BAD, LINE, WIDTH, box, chip, markup
 from playe_assets.exporters.pdf_view import View
 from playe_assets.exporters.pictures import reduced
 
-_ROLES = (("before", "after"), ("difference", "contributors"), ("consistency", "uncertainty"), ("faces",))
+_ROLES = (("before", "after"), ("difference", "contributors", "consistency", "uncertainty"), ("faces",))
 _GAP = 12.0
 _WHOLE_UP_TO, _REDUCED_SIDE = 80, 480
 """Pictures that the PDF holds whole; a longer case shows JPEGs of 480 px (142 dpi), or 200 exhibits would be 0.5 GB."""
@@ -100,11 +100,11 @@ def _notice(failure: Mapping[str, Any] | None, withheld: Sequence[Mapping[str, A
             continue
         numbers = ", ".join(x["derivative"] for x in withheld if x["verdict"] == v)
         line = say(
-            "withheld.why",
+            "withheld.why" if say.bounds(v["allowed"]) != "—" else "withheld.unjudged",
             derivative=numbers,
             expectation=say.expected(v["expectation"]) if v["expectation"] else say.gate(v["gate"]),
             observed=say.figure(v["observed"]),
-            allowed=say.figure(v["allowed"]),
+            allowed=say.bounds(v["allowed"]),
         )
         if line not in told:
             told.add(line)
@@ -113,7 +113,7 @@ def _notice(failure: Mapping[str, Any] | None, withheld: Sequence[Mapping[str, A
 
 
 def _rows(items: Mapping[str, Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
-    """Before beside after, difference beside contributors; upright pictures all in one row."""
+    """Before beside after, the maps below them in one row; upright pictures all in one row."""
     rows = [[items[r] for r in pair if r in items] for pair in _ROLES]
     if all(p["height"] >= _UPRIGHT * p["width"] for p in items.values()):
         rows = [[p for row in rows for p in row]]

@@ -78,6 +78,27 @@ class Say:
             shown = f"{value:.1e}"
         return shown.replace(".", ",") if self.language == "ru" else shown
 
+    def joined(self, *parts: object) -> str:
+        """`A · B`; what is empty is left out, and its dot with it."""
+        return " · ".join(str(p) for p in parts if p)
+
+    def facts(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Parameters as sentences take them: figures in this language's form, enumerated values in words."""
+        return {
+            k: self.word("value", v) if isinstance(v, str) else self.number(v, 6) for k, v in params.items()
+        }
+
+    def bounds(self, allowed: str | None) -> str:
+        """What a gate allowed: `24 .. -` as `≥ 24`, a dash where it states no bound."""
+        if allowed in (None, "", "-"):
+            return "—"
+        low, mark, high = str(allowed).partition(" .. ")
+        if not mark:
+            return self.figure(allowed)
+        if "-" in (low, high):
+            return f"≤ {self.figure(high)}" if low == "-" else f"≥ {self.figure(low)}"
+        return f"{self.figure(low)} … {self.figure(high)}"
+
     def utc(self, stamp: str | None) -> str:
         """`2026-01-05 09:01:02Z`; the fraction of a second stands in report.json."""
         if not stamp:

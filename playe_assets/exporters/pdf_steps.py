@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from playe_assets.core.canonical import digest
+from playe_assets.core.values import AiClass
 from playe_assets.exporters.pdf_charts import time_line
 from playe_assets.exporters.pdf_page import heading
 from playe_assets.exporters.pdf_say import Say
@@ -21,7 +22,9 @@ def steps(report: Mapping[str, Any], _pictures: Mapping[str, bytes], say: Say) -
     methods: dict[str, tuple[str, Mapping[str, Any]]] = {}
     for entry in view.findings["steps"]:
         for step in entry["steps"]:
-            methods.setdefault(_identity(step), (f"M{len(methods) + 1}", step))
+            label, held = methods.setdefault(_identity(step), (f"M{len(methods) + 1}", step))
+            if AiClass(step["ai_class"]).rank > AiClass(held["ai_class"]).rank:
+                methods[_identity(step)] = (label, step)
     story: list[Any] = [*heading(say("s4")), para(say("s4.lead"), "body"), *heading(say("methods"), 2)]
     for label, step in methods.values():
         story += _method(label, step, say)
@@ -57,7 +60,7 @@ def attempts(report: Mapping[str, Any], _pictures: Mapping[str, bytes], say: Say
     return story
 
 
-_UNREMARKABLE = {"tile_halvings": 0, "tiles": 1, "passes": 1, "share_removed": 1}
+_UNREMARKABLE = {"applied": 1, "tile_halvings": 0, "tiles": 1, "passes": 1, "share_removed": 1}
 """Measured values that say only that nothing special happened; `report.json` has them all."""
 
 
@@ -76,7 +79,8 @@ def _error(error: Mapping[str, Any] | None, say: Say) -> str:
 
 
 def _identity(step: Mapping[str, Any]) -> str:
-    return digest([step["use"], step["version"], step["params"], step["weights"], step["ai_class"]])
+    """The AI class is left out: a learned step is `none` on an exhibit to which it was not applied."""
+    return digest([step["use"], step["version"], step["params"], step["weights"]])
 
 
 def parameters(params: Mapping[str, Any], say: Say) -> str:
@@ -91,7 +95,7 @@ def parameters(params: Mapping[str, Any], say: Say) -> str:
 def _method(label: str, step: Mapping[str, Any], say: Say) -> list[Any]:
     from reportlab.platypus import KeepTogether
 
-    plain = say.other(f"step.{step['use']}", step["use"], **step["params"])
+    plain = say.other(f"step.{step['use']}", step["use"], **say.facts(step["params"]))
     rows: list[tuple[str, Any]] = [
         (say("does"), plain),
         (say("params"), markup(parameters(step["params"], say), "cell")),
@@ -114,14 +118,21 @@ def _detectors(view: View, say: Say) -> list[Any]:
     rows: list[list[Any]] = [[say("col.detector"), say("does"), say("params")]]
     for m in seen.values():
         name, params = str(m.get("name", "?")), m.get("params") or {}
-        rest = {k: v for k, v in m.items() if k not in ("name", "version", "params", "reference") and v}
+        rest = {
+            k: v for k, v in m.items() if k not in ("name", "version", "params", "reference", "weights") and v
+        }
+        weights = {f"{say('weights')} {k}": v for k, v in (m.get("weights") or {}).items()}
         rows.append(
             [
                 f"{name} {m.get('version', '')}",
                 "\n".join(
-                    (say.other(f"detector.{name}", name, **params), str(m.get("reference") or ""))
+                    (say.other(f"detector.{name}", name, **say.facts(params)), str(m.get("reference") or ""))
                 ).strip(),
-                markup(parameters({**params, **rest}, say), "cell"),
+                markup(
+                    parameters({**params, **rest}, say)
+                    + "".join(f"; <b>{shown(k, 120)}</b> {shown(v)}" for k, v in weights.items()),
+                    "cell",
+                ),
             ]
         )
     return [*heading(say("detectors"), 2), para(say("detectors.lead"), "body"), table(rows, [14, 38, 48])]
@@ -159,11 +170,7 @@ def _applied(
             (number, f"{step['number']} {step['use']}")
         )
         used += [record] if record else []
-        measured = "; ".join(
-            f"{shown(say.word('measured', k))} {shown(say.number(v))}"
-            for k, v in sorted(step["measured"].items())
-            if v != _UNREMARKABLE.get(k)
-        )
+        measured = _measured(step["measured"], say)
         rows.append(
             [
                 str(step["number"]),
@@ -176,11 +183,22 @@ def _applied(
                 else "—",
             ]
         )
-    story.append(table(rows, [5, 19, 41, 9, 17, 9]))
+    story.append(table(rows, [7, 20, 36, 11, 17, 9]))
     story += _where(used, say)
     story += [para(f"{say('deviation')}: {say.reason(d)}", "small") for d in entry["deviations"]]
     story += [para(f"{say('missing')}: {say.reason(d)}", "small") for d in entry["missing"]]
     return [*story, *_derivatives(number, view, say), *_found(exhibit, view, say)]
+
+
+def _measured(values: Mapping[str, float], say: Say) -> str:
+    """`name: value` of what is worth saying, as markup; first of all where the step was not applied."""
+    told = [f"<b>{shown(say('not_applied'))}</b>"] if values.get("applied") == 0 else []
+    told += [
+        f"{shown(say.word('measured', k))}: {shown(say.number(v))}"
+        for k, v in sorted(values.items())
+        if v != _UNREMARKABLE.get(k) and not (k == "applied" and v == 0)
+    ]
+    return "; ".join(told)
 
 
 def _seqs(record: Mapping[str, Any] | None) -> str:
@@ -272,7 +290,7 @@ def _environment(view: View, say: Say) -> list[Any]:
     rows: list[tuple[str, Any]] = []
     for part, content in sorted(environment.items()):
         if isinstance(content, Mapping):
-            shownas = "; ".join(f"{k} {v}" for k, v in sorted(content.items()) if v is not None)
+            shownas = "; ".join(f"{k} {say.number(v)}" for k, v in sorted(content.items()) if v is not None)
         else:
             shownas = str(content)
         rows.append((say.word("environment", part), shownas or "—"))

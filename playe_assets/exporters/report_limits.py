@@ -23,7 +23,9 @@ def ai_statement(parts: ReportParts, withheld: set[str]) -> list[dict[str, Any]]
 
 def _statement(parts: ReportParts, derivative: Derivative, withheld: bool) -> dict[str, Any]:
     steps = next((e.steps for e in parts.enhanced.entries if e.exhibit == derivative.exhibit), ())
-    learned = [s for s in steps if s.ai_class is not AiClass.NONE or s.weights]
+    learned = [
+        s for s in steps if s.ai_class is not AiClass.NONE or (s.weights and s.measured.get("applied") != 0)
+    ]
     return {
         "derivative": derivative.number,
         "exhibit": derivative.exhibit,
