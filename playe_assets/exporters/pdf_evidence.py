@@ -88,7 +88,7 @@ def _technical(facts: Mapping[str, Any], say: Say) -> list[tuple[str, Any]]:
     ]
     colour = [facts[f"colour_{k}"] for k in ("range", "primaries", "transfer", "matrix")]
     if any(colour):
-        rows.append((say("fact.colour"), ", ".join(c for c in colour if c)))
+        rows.append((say("fact.colour"), ", ".join(say.word("colour", c) for c in colour if c)))
     if facts["icc_sha256"]:
         rows.append((say("fact.icc"), sha(facts["icc_sha256"])))
     if facts["timing"]:

@@ -17,9 +17,9 @@ _ROLES = (("before", "after"), ("difference", "contributors", "consistency", "un
 _GAP = 12.0
 _WHOLE_UP_TO, _REDUCED_SIDE = 80, 480
 """Pictures that the PDF holds whole; a longer case shows JPEGs of 480 px (142 dpi), or 200 exhibits would be 0.5 GB."""
-_TALLEST = {"before": 185.0, "after": 185.0}
-_TALLEST_MAP = 105.0
-"""pt; so that two exhibits with four pictures each share a page."""
+_TALLEST = {"before": 150.0, "after": 150.0}
+_TALLEST_MAP = 88.0
+"""pt; so that two exhibits with five pictures each share a page."""
 _TALLEST_UPRIGHT = 250.0
 _UPRIGHT = 1.15
 """From this ratio of height to width on, all pictures of an exhibit stand in one row."""
