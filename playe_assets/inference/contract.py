@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
@@ -104,6 +105,10 @@ class Session(ABC):
         Raises:
             OutOfMemoryError: the device has too little memory; a smaller tile may fit.
         """
+
+    def held(self) -> AbstractContextManager[Any]:
+        """Stays open while the block runs: a cache closes no network between two tiles of one picture."""
+        return nullcontext()
 
     def close(self) -> None:  # noqa: B027  (nothing to give back on most engines)
         """Give the device's memory back; the session is not used afterwards."""

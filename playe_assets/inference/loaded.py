@@ -233,7 +233,8 @@ class LoadedModel:
                     seen.low_pass = max(seen.low_pass, largest)
                 mosaic.add(tile, values)
 
-        tiling.pipelined(rounds, cut, lambda ready: self._in_turn(session, [ready])[0], join)
+        with session.held():
+            tiling.pipelined(rounds, cut, lambda ready: self._in_turn(session, [ready])[0], join)
         seen.seam_max, seen.seam_mean = mosaic.seam_max, mosaic.seam_mean
         self._last, self._shape = seen, shape
 

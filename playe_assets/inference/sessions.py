@@ -7,12 +7,14 @@ so a bound on memory never breaks a case; a network is closed only when nobody r
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from playe_assets.inference.contract import Network, RuntimeFacts, Session, Target, Tensor
@@ -22,8 +24,9 @@ Shape = tuple[int, int, int, int]
 
 MOST_SESSIONS = 12
 """Loaded at once; the presets need at most seven."""
-MOST_BYTES = 3 << 30
-"""Of the weight files and graphs of what is kept; what an engine adds for its buffers is not counted."""
+MOST_BYTES = 4 << 30
+"""Of the weight files and graphs of what is kept, and of what the process grew by as each was opened and first run:
+RLFN takes 1.2 kB for each px of the shape that it is compiled for, a hundred times its weights (OpenVINO)."""
 ENDS = 1 << 16
 """Bytes at either end of a graph that, with its length, tell it from another graph of the same weights."""
 
@@ -38,13 +41,21 @@ class _Slot:
     error: BaseException | None = None
     seconds: float = 0.0
     users: int = 1
+    ran: bool = False
 
 
 class Sessions:
     """Least recently used networks leave first, and are closed when they leave."""
 
-    def __init__(self, most: int = MOST_SESSIONS, most_bytes: int = MOST_BYTES) -> None:
-        self._most, self._most_bytes = most, most_bytes
+    def __init__(
+        self,
+        most: int = MOST_SESSIONS,
+        most_bytes: int = MOST_BYTES,
+        resident: Callable[[], int] = lambda: 0,
+    ) -> None:
+        """`resident`: bytes of memory that the process has now; what grows while a network is opened or first run
+        is taken for its own, so that too much is counted where other threads work, and never too little."""
+        self._most, self._most_bytes, self._resident = most, most_bytes, resident
         self._lock = threading.Lock()
         self._slots: OrderedDict[str, _Slot] = OrderedDict()
         self._begin_counts()
@@ -69,6 +80,23 @@ class Sessions:
     @contextmanager
     def used(self, handle: KeptSession) -> Iterator[Session]:
         """The network of `handle`, open, and not closed before the block ends."""
+        with self._used(handle) as slot:
+            assert slot.session is not None
+            yield slot.session
+
+    def run(self, handle: KeptSession, inputs: Sequence[Tensor]) -> list[Tensor]:
+        """One run of the network of `handle`."""
+        with self._used(handle) as slot:
+            assert slot.session is not None
+            before = 0 if slot.ran else self._resident()
+            found = slot.session.run(inputs)
+            if not slot.ran:
+                slot.size += max(0, self._resident() - before)
+                slot.ran = True
+            return found
+
+    @contextmanager
+    def _used(self, handle: KeptSession) -> Iterator[_Slot]:
         slot, first = self._slot(handle)
         try:
             if first:
@@ -76,8 +104,7 @@ class Sessions:
             slot.ready.wait()
             if slot.error is not None:
                 raise slot.error
-            assert slot.session is not None
-            yield slot.session
+            yield slot
         finally:
             with self._lock:
                 slot.users -= 1
@@ -97,7 +124,7 @@ class Sessions:
             return slot, False
 
     def _open(self, handle: KeptSession, slot: _Slot) -> None:
-        began = time.perf_counter()
+        began, before = time.perf_counter(), self._resident()
         try:
             slot.session = RUNTIMES.get(handle.target.runtime)(handle.target).open(
                 handle.network, handle.shape
@@ -109,16 +136,17 @@ class Sessions:
             raise
         else:
             slot.seconds = time.perf_counter() - began
+            slot.size += max(0, self._resident() - before)
             with self._lock:
                 self._load_seconds += slot.seconds
         finally:
             slot.ready.set()
 
     def _leaving(self) -> list[Session]:
-        """Take out what is too much, oldest first, but nothing that is in use."""
+        """Take out what is too much, oldest first, but nothing that is in use, and not the newest."""
         leaving: list[Session] = []
         size = sum(slot.size for slot in self._slots.values())
-        for key, slot in list(self._slots.items()):
+        for key, slot in list(self._slots.items())[:-1]:
             if len(self._slots) <= self._most and size <= self._most_bytes:
                 break
             if slot.users == 0 and slot.session is not None:
@@ -161,8 +189,10 @@ class KeptSession(Session):
         self.outputs = ()
 
     def run(self, inputs: Sequence[Tensor]) -> list[Tensor]:
-        with self._cache.used(self) as session:
-            return session.run(inputs)
+        return self._cache.run(self, inputs)
+
+    def held(self) -> AbstractContextManager[Any]:
+        return self._cache.used(self)
 
 
 def key_of(network: Network, target: Target, shape: Shape | None) -> str:
@@ -224,4 +254,14 @@ def _close(leaving: Iterable[Session]) -> None:
         gone.close()
 
 
-_of_this_process = Sessions()
+def _resident() -> int:
+    """Bytes of memory of this process; 0 where the system does not say."""
+    try:
+        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf(
+            "SC_PAGE_SIZE"
+        )
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+_of_this_process = Sessions(resident=_resident)

@@ -159,7 +159,7 @@ def test_a_target_that_contradicts_itself_is_refused() -> None:
         Target(device="cuda:0", provider="cpu"),
         Target(device="cpu", provider="cuda"),
         Target(provider="directml"),
-        Target(precision="bf16"),
+        Target("onnxruntime", precision="bf16"),
         Target("openvino", precision="int8"),
         Target("torch", "gpu", "cuda"),
     ):

@@ -95,6 +95,33 @@ def test_the_bytes_are_bounded_too() -> None:
     assert cache.stats()["bytes"] == 200
 
 
+def test_what_the_process_grows_by_in_opening_and_first_running_a_network_counts_and_the_newest_stays() -> (
+    None
+):
+    memory = iter([0, 10, 10, 500, 500, 500, 500, 500])
+    cache = Sessions(most_bytes=250, resident=lambda: next(memory))
+    handle = cache.get(network("A", 100), TARGET)
+    assert cache.stats()["bytes"] == 110
+    handle.run(GIVEN)
+    handle.run(GIVEN)
+    assert cache.stats()["bytes"] == 600, "the second run is not measured again"
+    assert not Pretended.opened[0].closed, "closed after each tile it would be opened for each"
+    cache.get(network("B", 100), TARGET)
+    assert Pretended.opened[0].closed
+    assert cache.stats()["bytes"] == 100
+
+
+def test_a_network_that_is_held_for_a_picture_is_not_closed_between_two_tiles() -> None:
+    cache = Sessions(most=1)
+    handle = cache.get(network("A"), TARGET)
+    with handle.held():
+        handle.run(GIVEN)
+        cache.get(network("B"), TARGET)
+        handle.run(GIVEN)
+    assert len(Pretended.opened) == 2
+    assert cache.stats()["kept"] == 1
+
+
 def test_a_handle_outlives_the_eviction_of_its_network() -> None:
     cache = Sessions(most=1)
     handle = cache.get(network("A"), TARGET)
