@@ -126,7 +126,7 @@ def show(ctx: click.Context, case_id: str, machine: bool) -> None:
     if machine:
         as_json(found)
         return
-    click.echo(said("case_head", case=case_id, title=found["title"], operator=found["operator"],
+    click.echo(said("case_head", case=case_id, title=found["title"] or "—", operator=found["operator"],
                     preset=found["preset"], created=found["created_utc"][:19]))  # fmt: skip
     table([[e["number"], e["name"], e["status"], e["media"], e["why"]] for e in found["exhibits"]],
           [said(f"head.{k}") for k in ("exhibit", "name", "status", "media", "why")])  # fmt: skip

@@ -34,6 +34,10 @@ def ready(ctx: click.Context, preset: str, machine: bool) -> None:
         click.echo(said("models.ready_line", name=name, state=said(f"models.ready.{item.lacks}"),
                         licence=item.card.licence,
                         commercial=said(f"models.commercial.{item.card.commercial_use}")))  # fmt: skip
+        if item.withdrawn:
+            why = said(
+                "models.ready_withdrawn", by=item.withdrawn.by, at=item.withdrawn.at, why=item.withdrawn.why
+            )
         if why:
             click.echo(f"    {why}")
     left = [item for item in found if item.lacks != READY]
@@ -42,7 +46,7 @@ def ready(ctx: click.Context, preset: str, machine: bool) -> None:
             {"name": i.card.name, "variant": dict(i.use.variant), "lacks": None if i.lacks == READY else i.lacks,
              "certificate": i.certificate, "licence": i.card.licence, "commercial_use": i.card.commercial_use,
              "problem": i.problem.message(language) if i.problem else "; ".join(i.reasons) or None,
-             "next": i.next} for i in found]})  # fmt: skip
+             "withdrawn": i.withdrawn.plain if i.withdrawn else None, "next": i.next} for i in found]})  # fmt: skip
     elif not found:
         click.echo(said("models.ready_none", preset=preset))
     elif not left:

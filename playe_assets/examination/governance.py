@@ -135,12 +135,15 @@ def approve(
         GovernanceError: no certificate, the licence is not accepted, or nothing is logged.
         CommandError: no such card, or evidence that is neither file nor digest.
     """
+    from playe_assets.examination.models_engine import words_of
+
     cards = model_cards(settings.registry, settings.own_cards)
     card = card_of(name, cards)
     with _deciding(card, "custody.model_approved", "models approve", recorder) as told:
         read_weights(card, settings.weights)
         if accept_licence != card.licence and (card.restricted or accept_licence is not None):
-            raise GovernanceError("models.licence_not_accepted", name=name, licence=card.licence)
+            raise GovernanceError("models.licence_not_accepted", name=name, licence=card.licence,
+                                  variant=words_of(variant or {}))  # fmt: skip
         certificate = None if card.format == "data" else _certificate(card, variant or {}, settings)
         digests = [certificate] if certificate else []
         told["evidence"] = [*digests, *(_digest_of(item) for item in evidence)]

@@ -10,7 +10,7 @@ from playe_assets.core.contracts import ModelUse
 from playe_assets.core.errors import PlayeError
 from playe_assets.core.presets import load_preset
 from playe_assets.custody.log import CustodyLog
-from playe_assets.examination.governance import APPROVED, state_of, states
+from playe_assets.examination.governance import APPROVED, WITHDRAWN, State, state_of, states
 from playe_assets.examination.models_engine import cards_for, certificate_of, words_of
 from playe_assets.examination.plan import check, needed
 from playe_assets.examination.settings import Settings
@@ -37,6 +37,8 @@ class Readiness:
     """Why building or certifying ended."""
     reasons: tuple[str, ...] = ()
     """Why the certificate did not pass."""
+    withdrawn: State | None = None
+    """Who withdrew the model and why, where that was the last decision."""
 
     @property
     def next(self) -> str | None:
@@ -90,4 +92,6 @@ def _one(use: ModelUse, settings: Settings, certify: Callable[[ModelUse], Certif
         found = replace(found, certificate=made.sha256)
     state = state_of(cards[0], states(CustodyLog(settings.log_path)))
     accepted = not cards[0].restricted or state.licence_accepted == cards[0].licence
-    return found if state.state == APPROVED and accepted else replace(found, lacks=UNAPPROVED)
+    if state.state == APPROVED and accepted:
+        return found
+    return replace(found, lacks=UNAPPROVED, withdrawn=state if state.state == WITHDRAWN else None)

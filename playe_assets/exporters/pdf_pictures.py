@@ -67,7 +67,7 @@ def ai_statement(report: Mapping[str, Any], _pictures: Mapping[str, bytes], say:
     return [
         *heading(say("s8")),
         box([para(say(f"outcome.ai.{view.learned()}"), "strong"), para(say("s8.lead"), "body")]),
-        table(rows, [10, 9, 16, 15, 15, 14, 21]),
+        table(rows, [8, 9, 15, 13, 20, 13, 22]),
     ]
 
 

@@ -82,6 +82,12 @@ def test_a_restricted_licence_stands_word_for_word_in_the_command(ready, monkeyp
     code, text = ready("balanced")
     assert code == 1
     assert 'playe models approve bound --accept-licence "S-Lab 1.0"' in text
+    for words in (
+        ["approve", "bound", "--accept-licence", "S-Lab 1.0"],
+        ["withdraw", "bound", "--reason", "blurs"],
+    ):
+        assert CliRunner().invoke(playe, ["models", *words]).exit_code == 0
+    assert "blurs. Approve it again only if" in ready("balanced")[1], "a withdrawal is not waved through"
 
 
 def test_an_engine_that_is_not_there_is_told_and_the_other_models_go_on(ready, monkeypatch, laboratory):
