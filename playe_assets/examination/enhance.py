@@ -173,10 +173,14 @@ def step_of(number: int, made: Plan, planned: PlannedStep, worker: Enhancer) -> 
     return Step(number, cls.name, cls.version, planned.plain, ai_class, cls.reference, measured, weights)
 
 
-def record_models(op: Operation, worker: Enhancer) -> None:
-    """Put the learned models of a step into its record: weights, engine, precision, tiling, certificate."""
+def record_models(op: Operation, worker: Enhancer, step: Step) -> None:
+    """Put the learned models of a step into its record: weights, engine, precision, tiling, certificate.
+
+    The class is that of what was done: a network that was left out has added nothing.
+    """
     if not worker.models:
         return
+    op.extra["ai_class"] = step.ai_class.value
     op.extra.update(engine_fields(worker.models))
     op.checks += [
         {"check": "certificate", "model": name, "sha256": model.facts().get("certificate")}

@@ -109,7 +109,7 @@ def enhance_clip(stage: Stage, made: Plan, exhibit: Exhibit) -> Made:
             taken = digest.hexdigest()
             op.outputs.append(taken)
             op.metrics.update(step.measured)
-            record_models(op, worker)
+            record_models(op, worker, step)
     pictures: dict[str, bytes] = {}
     if shown.before is not None and shown.after is not None:
         pictures = make_pictures(shown.before, shown.after, shown.contributors)

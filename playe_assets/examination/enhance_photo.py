@@ -41,7 +41,7 @@ def enhance_photo(stage: Stage, made: Plan, exhibit: Exhibit) -> Made:
                 alpha = worker.plane(alpha)
             steps.append(step_of(number, made, planned, worker))
             maps = _over(maps, worker.maps())
-            record_models(op, worker)
+            record_models(op, worker, steps[-1])
             taken = pixel_sha256(pixels)  # the chain of digests runs over samples, between files
             op.outputs.append(taken)
             op.metrics.update(steps[-1].measured)

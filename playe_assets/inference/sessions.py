@@ -22,8 +22,9 @@ from playe_assets.inference.runtimes import RUNTIMES
 
 Shape = tuple[int, int, int, int]
 
-MOST_SESSIONS = 12
-"""Loaded at once; the presets need at most seven."""
+MOST_SESSIONS = 24
+"""Loaded at once: the presets need at most seven networks, and each shape that an engine is compiled for counts, such
+as upright and lying photographs, or the quarter turns of a self-ensemble."""
 MOST_BYTES = 4 << 30
 """Of the weight files and graphs of what is kept, and of what the process grew by as each was opened and first run:
 RLFN takes 1.2 kB for each px of the shape that it is compiled for, a hundred times its weights (OpenVINO)."""

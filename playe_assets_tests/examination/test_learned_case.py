@@ -92,6 +92,9 @@ def test_a_derivative_is_labelled_fidelity_and_a_step_that_did_not_apply_is_not(
     assert {d["ai_class"] for d in derivatives.values()} == {"fidelity"}
     low = learned.steps("E001")["low_light"]
     assert (low["measured"]["applied"], low["ai_class"]) == (0.0, "none")
+    lines = [e for e in learned.laboratory.log("LEARNED-1") if e["exhibit"] == "E001" and e["status"] == "ok"]
+    said = {e["step"].partition(" ")[2]: e["ai_class"] for e in lines if e["event"] == "processing.step"}
+    assert (said["low_light"], said["super_resolution"]) == ("none", "fidelity")
 
 
 def test_a_face_that_a_learned_step_touched_is_withheld_where_no_embedder_can_judge_it(learned):
