@@ -62,3 +62,30 @@ def test_what_is_no_phrase_of_a_gate_is_shown_as_it_is() -> None:
         assert Say(language).figure("- .. 24") == "- .. 24"
     assert Say("ru").figure("24.50") == "24,5"
     assert Say("en").figure("10 decoded, 9 out, 8 in the master") == "10 decoded, 9 out, 8 in the master"
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("24 .. -", "≥ 24"),
+        ("- .. 0.5", "≤ 0,5"),
+        ("1 .. 2.5", "1 … 2,5"),
+        ("-", "—"),
+        (None, "—"),
+        ("7", "7"),
+    ],
+)
+def test_bounds_are_written_as_a_reader_expects_them(written: str | None, said: str) -> None:
+    assert Say("ru").bounds(written) == said
+
+
+def test_what_is_empty_leaves_no_dot_behind() -> None:
+    assert Say("en").joined("CASE-R01", "") == "CASE-R01"
+    assert Say("en").joined("CASE-R01", "Theft") == "CASE-R01 · Theft"
+
+
+def test_sentences_of_steps_take_figures_in_the_language_of_the_report() -> None:
+    told = Say("ru").facts({"strength": 0.8, "scale": 2, "model": "rlfn_x4", "self_ensemble": "mean"})
+    assert told == {
+        "strength": "0,8", "scale": "2", "model": "rlfn_x4", "self_ensemble": "среднее восьми ответов",
+    }  # fmt: skip
