@@ -57,7 +57,10 @@ def ready(ctx: click.Context, preset: str, machine: bool) -> None:
         if absent:
             click.echo("  playe models pull " + " ".join(dict.fromkeys(i.card.name for i in absent)))
         for item in left:
-            if item.lacks != ABSENT:
+            if item.lacks not in (
+                ABSENT,
+                FAILED,
+            ):  # what failed has its reason above; the last line repeats it
                 click.echo(f"  {item.next}")
         if absent:
             click.echo(said("models.ready_offline"))

@@ -42,12 +42,10 @@ class Readiness:
 
     @property
     def next(self) -> str | None:
-        """The command that brings the model further, ready to paste; null where nothing is left to do."""
+        """The command that brings the model further, ready to paste; null where none helps by itself."""
         words = words_of(self.use.variant)
         if self.lacks == ABSENT:
             return f"playe models pull {self.card.name}"
-        if self.lacks == FAILED:
-            return f"playe models certify {self.card.name}{words}"
         if self.lacks == UNAPPROVED:
             accept = f' --accept-licence "{self.card.licence}"' if self.card.restricted else ""
             return f"playe models approve {self.card.name}{words}{accept}"
