@@ -67,7 +67,7 @@ def ai_statement(report: Mapping[str, Any], _pictures: Mapping[str, bytes], say:
     return [
         *heading(say("s8")),
         box([para(say(f"outcome.ai.{view.learned()}"), "strong"), para(say("s8.lead"), "body")]),
-        table(rows, [8, 9, 15, 13, 20, 13, 22]),
+        table(rows, [7, 9, 14, 17, 19, 13, 21]),
     ]
 
 
