@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
+from playe_assets.core.canonical import digest
 from playe_assets.core.contracts import ModelUse
 from playe_assets.core.errors import GovernanceError, MissingResourceError
 from playe_assets.examination.settings import Settings
@@ -48,6 +49,8 @@ class Prepared:
     """sha256 of the certificate on this device; null for parameters without a network."""
     graph: str | None = None
     """sha256 of the graph that the engine runs; null where it builds the network from the weights."""
+    place: str | None = None
+    """Digest of the certificate's place: processor or GPU, driver, providers, versions and options."""
 
     @property
     def weights(self) -> dict[str, str]:
@@ -56,8 +59,12 @@ class Prepared:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What decides its results beside weights and parameters: the cards' facts and the exported graph."""
-        return {"cards": {c.name: c.facts_sha256 for c in (self.card, *self.others)}, "graph": self.graph}
+        """What decides its results beside weights and parameters: cards' facts, exported graph, device."""
+        return {
+            "cards": {c.name: c.facts_sha256 for c in (self.card, *self.others)},
+            "graph": self.graph,
+            "place": self.place,
+        }
 
 
 def cards_of(settings: Settings) -> dict[str, ModelCard]:
@@ -90,7 +97,10 @@ def prepare(uses: Iterable[ModelUse], settings: Settings, preset: str) -> dict[M
         )
     from playe_assets.custody.log import CustodyLog
     from playe_assets.examination.governance import approvals
+    from playe_assets.inference.runtimes import RUNTIMES
 
+    # Says that a device or provider is not there before anybody is told to certify for it.
+    RUNTIMES.get(settings.target.runtime)(settings.target).check()
     granted = approvals([c for group in found.values() for c in group], CustodyLog(settings.log_path))
     return {
         key: Prepared(use, found[key][0], tuple(found[key][1:]), granted[found[key][0].name],
@@ -239,15 +249,17 @@ def blended(cards: Mapping[str, ModelCard], use: ModelUse) -> tuple[str, ...]:
     return (str(other),) if other and "denoise" in use.variant else ()
 
 
-def _certificate(use: ModelUse, cards: list[ModelCard], settings: Settings) -> tuple[str | None, str | None]:
-    """sha256 of the certificate and of the graph that it is for."""
+def _certificate(
+    use: ModelUse, cards: list[ModelCard], settings: Settings
+) -> tuple[str | None, str | None, str | None]:
+    """sha256 of the certificate, of the graph that it is for, and the digest of its place."""
     from playe_assets.inference.certificate import find
 
     if cards[0].format == "data":
-        return None, None
+        return None, None, None
     found = find(network_of(use, tuple(cards), settings), settings.target, settings.engines)
     if found is None:
         variant = "".join(f" --{k} {v:g}" for k, v in sorted(use.variant.items()))
         raise GovernanceError("models.not_certified", name=use.name, target=str(settings.target),
                               variant=variant)  # fmt: skip
-    return found.sha256, found.graph_sha256
+    return found.sha256, found.graph_sha256, digest(found.place)

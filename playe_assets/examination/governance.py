@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from playe_assets.core.contracts import ModelUse
-from playe_assets.core.errors import CommandError, GovernanceError
-from playe_assets.custody.log import CustodyLog
+from playe_assets.core.errors import CommandError, GovernanceError, IntegrityError
+from playe_assets.custody.log import GENESIS, CustodyLog
 from playe_assets.custody.record import Recorder
 from playe_assets.examination.settings import Settings
 from playe_assets.inference.cards import ModelCard, model_cards
@@ -67,7 +67,7 @@ def states(log: CustodyLog) -> dict[str, State]:
 def history(log: CustodyLog, sha256: str | None = None) -> list[State]:
     """Every decision, oldest first; of one file only where `sha256` is given."""
     found = []
-    for entry in _lines(log, _MARK):
+    for entry in _lines(log, _MARK, chained=True):
         word = _EVENTS.get(entry.get("event", ""))
         model = entry.get("model")
         if word is None or entry.get("status") != "ok" or not isinstance(model, dict):
@@ -228,17 +228,29 @@ def _digest_of(item: str) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-def _lines(log: CustodyLog, mark: bytes) -> Iterator[dict[str, Any]]:
-    """The entries whose bytes hold `mark`; the others are not parsed, so that a long log is read in no time."""
+def _lines(log: CustodyLog, mark: bytes, chained: bool = False) -> Iterator[dict[str, Any]]:
+    """The entries whose bytes hold `mark`; the others are not parsed, so that a long log is read in no time.
+
+    Raises:
+        IntegrityError: `chained`, and such a line is not where its `seq` and `prev_hash` say: somebody wrote it by
+            hand, or the log was altered before it.
+    """
     if not log.path.exists():
         return
+    before = b""
     with log.path.open("rb") as handle:
-        for raw in handle:
+        for index, raw in enumerate(handle):
+            line, before = before, raw
             if mark not in raw:
                 continue
             try:
                 entry = json.loads(raw)
             except ValueError:
                 continue  # a line that a crash tore
-            if isinstance(entry, dict):
-                yield entry
+            if not isinstance(entry, dict):
+                continue
+            if chained:
+                previous = hashlib.sha256(line.rstrip(b"\n")).hexdigest() if index else GENESIS
+                if (entry.get("seq"), entry.get("prev_hash")) != (index, previous):
+                    raise IntegrityError("models.decision_unchained", path=str(log.path), line=index + 1)
+            yield entry

@@ -81,19 +81,36 @@ Faces = Mapping[int, tuple[Detection, ...]]
 
 
 def _faces(stage: Stage, detections: DetectionManifest) -> dict[str, Faces]:
-    """By exhibit; of several face detectors the first in the preset that gives landmarks speaks for a frame."""
+    """By exhibit, every face that any detector found, each once; where two found it, the one with landmarks."""
     found: dict[str, Faces] = {}
     for entry in detections.entries:
         if entry.sha256 is None:
             continue
-        frames: dict[int, tuple[Detection, ...]] = {}
+        frames: dict[int, list[Detection]] = {}
         for seen in stage.manifest(ExhibitDetections, entry.sha256).frames:
-            faces = tuple(d for d in seen.found if d.label == "face")
-            held = frames.get(seen.frame, ())
-            if faces and (not held or (faces[0].landmarks and not held[0].landmarks)):
-                frames[seen.frame] = faces
-        found[entry.exhibit] = frames
+            faces = [d for d in seen.found if d.label == "face"]
+            frames.setdefault(seen.frame, []).extend(faces)
+        found[entry.exhibit] = {k: _each_once(v) for k, v in frames.items() if v}
     return found
+
+
+SAME_FACE_IOU = 0.3
+"""Boxes of one face by two detectors differ by hair and chin; those of two people in a crowd overlap less."""
+
+
+def _each_once(faces: list[Detection]) -> tuple[Detection, ...]:
+    kept: list[Detection] = []
+    for face in sorted(faces, key=lambda d: not d.landmarks):  # stable: the preset's order otherwise
+        if all(_iou(face, other) < SAME_FACE_IOU for other in kept):
+            kept.append(face)
+    return tuple(kept)
+
+
+def _iou(a: Detection, b: Detection) -> float:
+    wide = min(a.x + a.width, b.x + b.width) - max(a.x, b.x)
+    high = min(a.y + a.height, b.y + b.height) - max(a.y, b.y)
+    both = max(0.0, wide) * max(0.0, high)
+    return both / (a.width * a.height + b.width * b.height - both) if both else 0.0
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,7 @@ class Plan:
     def engine(self, settings: Settings) -> dict[str, str] | None:
         """What learned models run on, as the examination id counts it; null where the preset asks for none.
 
-        `models` is one digest over the facts of their cards and their exported graphs.
+        `models` is one digest over the facts of their cards, their exported graphs and the device.
         """
         if not self.models:
             return None

@@ -181,9 +181,11 @@ def _fenced(**environment: str) -> Iterator[None]:
     import cv2
     import numpy as np
     import torch
+    from PIL import Image
 
     before, threads, cv_threads = dict(os.environ), torch.get_num_threads(), cv2.getNumThreads()
-    patched = [(torch, "save", torch.save)]
+    # Its Image.open would try to install a decoder for whatever Pillow does not know.
+    patched: list[tuple[Any, str, Any]] = [(torch, "save", torch.save), (Image, "open", Image.open)]
     patched += [(cv2, name, getattr(cv2, name, None)) for name in ("imread", "imwrite", "imshow")]
     printing, filters = np.get_printoptions(), warnings.filters[:]
     shown = torch._tensor_str.PRINT_OPTS

@@ -284,12 +284,22 @@ def test_only_lines_of_decisions_are_parsed_in_a_long_log(lab, monkeypatch):
     approve("free", lab.settings, recorder(lab))
     path = lab.settings.log_path
     line = json.dumps({"event": "processing.enhanced", "seq": 0, "pad": "x" * 200}).encode() + b"\n"
-    path.write_bytes(line * 20_000 + path.read_bytes())
+    path.write_bytes(path.read_bytes() + line * 20_000)
     parsed = []
     real = json.loads
     monkeypatch.setattr(governance.json, "loads", lambda raw: parsed.append(1) or real(raw))
     assert list(states(log(lab))) == [card(lab, "free").sha256]
     assert len(parsed) == 2
+
+
+def test_an_approval_written_into_the_log_by_hand_stops_every_model(lab):
+    approve("free", lab.settings, recorder(lab))
+    path = lab.settings.log_path
+    forged = json.loads(path.read_bytes().splitlines()[-1])
+    forged["model"]["weights_sha256"] = card(lab, "bound").sha256
+    path.write_bytes(path.read_bytes() + json.dumps(forged).encode() + b"\n")
+    with pytest.raises(IntegrityError, match="altered"):
+        require_approved(["free"], lab.settings)
 
 
 def own_card(tmp_path, data, **changed):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from dataclasses import replace
 
@@ -67,5 +68,12 @@ def test_a_preset_that_changed_during_an_examination_is_refused(examined, monkey
 
 
 def test_checking_a_preset_loads_no_learned_engine():
-    check(load_preset("presentation"))
-    assert "torch" not in sys.modules
+    code = (
+        "import sys\n"
+        "from playe_assets.core.presets import load_preset\n"
+        "from playe_assets.examination.plan import check\n"
+        "check(load_preset('presentation'))\n"
+        "print(sorted({'torch', 'onnxruntime', 'openvino'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("[]\n", "")

@@ -174,7 +174,7 @@ def test_other_weights_another_variant_or_another_graph_need_their_own(tmp_path)
         dataclasses.replace(network(), others={"wdn": b"other"}),
     ):
         assert looked_up(tmp_path, net=net) is None
-    assert looked_up(tmp_path, Target(runtime="openvino")) is None
+    assert looked_up(tmp_path, Target(runtime="onnxruntime")) is None
 
 
 def test_stricter_thresholds_or_other_golden_tiles_make_old_certificates_worthless(tmp_path, monkeypatch):
