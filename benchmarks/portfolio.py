@@ -157,7 +157,7 @@ def _random(card: Any) -> Any:
     network = checkpoints.made(RANDOM[word]).network
     facts: dict[str, Any] = {"hyper": card.hyper} if "size" in card.hyper else {}
     if word in ("SwinIR", "SCUNet"):  # made for one size, which must hold a border and more
-        facts["tiling"] = dataclasses.replace(network.card.tiling, tile=128, border=16)
+        facts["tiling"] = dataclasses.replace(network.card.tiling, tile=256, border=64)
     return dataclasses.replace(network, card=dataclasses.replace(network.card, **facts))
 
 
@@ -216,8 +216,9 @@ def show(rows: list[Row], runtimes: list[str]) -> None:
 
     title = f"portfolio: certified = largest difference to fp32 torch on 0..1; ms on {os.cpu_count()} cores"
     table = Table(
-        "model", "class", "licence", "weights", "loads", "exported", title=title, title_justify="left"
+        "model", "class", "licence", "weights", "loads", "exported", "runs", title=title, title_justify="left"
     )
+    table.columns[0].no_wrap = True
     for runtime in runtimes:
         table.add_column(f"certified\n{runtime}")
         table.add_column("ms", justify="right")

@@ -181,7 +181,7 @@ def test_an_engine_that_is_not_there_is_an_error_and_never_another_engine(learne
 
     if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
         monkeypatch.setenv("PLAYE_RUNTIME", "onnxruntime")
-        with pytest.raises(MissingResourceError, match="(?i)cuda"):
+        with pytest.raises(MissingResourceError, match=r"(?i)cuda"):
             plan("balanced", learned.laboratory.settings)
 
 

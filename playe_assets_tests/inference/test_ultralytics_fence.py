@@ -44,7 +44,8 @@ cv2.setNumThreads(2)
 before = {"environment": dict(os.environ), "folder": os.getcwd(), "torch": torch.get_num_threads(),
           "cv2": cv2.getNumThreads(), "printing": str(np.get_printoptions()), "save": torch.save is torch.save,
           "grad": torch.is_grad_enabled(), "files": sorted(os.listdir(os.environ["HOME"]))}
-save = torch.save
+from PIL import Image
+save, opened = torch.save, Image.open
 from playe_assets_tests.inference.yolo_sample import card, checkpoint
 from playe_assets.inference.ultralytics_fence import Predictor, load
 from playe_assets.inference.ultralytics_weights import state_dict
@@ -54,7 +55,7 @@ predictor = Predictor(state_dict(checkpoint(), card()), card(), side=320, least=
 picture = np.random.default_rng(0).integers(0, 255, (200, 300, 3), np.uint8)
 boxes = [len(predictor.boxes(picture)) for _ in range(2)]
 after = {"environment": dict(os.environ), "folder": os.getcwd(), "torch": torch.get_num_threads(),
-         "cv2": cv2.getNumThreads(), "printing": str(np.get_printoptions()), "save": torch.save is save,
+         "cv2": cv2.getNumThreads(), "printing": str(np.get_printoptions()), "save": torch.save is save and Image.open is opened,
          "grad": torch.is_grad_enabled(), "files": sorted(os.listdir(os.environ["HOME"]))}
 import ultralytics
 from ultralytics.utils import AUTOINSTALL, ONLINE, SETTINGS
