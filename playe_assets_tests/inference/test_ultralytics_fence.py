@@ -56,7 +56,8 @@ picture = np.random.default_rng(0).integers(0, 255, (200, 300, 3), np.uint8)
 boxes = [len(predictor.boxes(picture)) for _ in range(2)]
 after = {"environment": dict(os.environ), "folder": os.getcwd(), "torch": torch.get_num_threads(),
          "cv2": cv2.getNumThreads(), "printing": str(np.get_printoptions()),
-         "save": torch.save is save and Image.open is opened, "grad": torch.is_grad_enabled(), "files": sorted(os.listdir(os.environ["HOME"]))}
+         "save": torch.save is save and Image.open is opened, "grad": torch.is_grad_enabled(),
+         "files": sorted(os.listdir(os.environ["HOME"]))}
 import ultralytics
 from ultralytics.utils import AUTOINSTALL, ONLINE, SETTINGS
 from ultralytics.utils.events import events
