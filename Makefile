@@ -34,6 +34,9 @@ $(VENV)/.lint: $(VENV)/.core
 	$(PIP) --editable '.[lint]'
 	@touch $@
 
+engines: $(VENV)/.core  ## what learned models run on, and what builds and certifies them (extras cpu, models)
+	$(PIP) --editable '.[cpu,models]'
+
 demo: $(VENV)/.core  ## drop a small evidence folder into the inbox, examine it, issue the report
 	$(BIN)/playe demo
 
@@ -68,4 +71,4 @@ portfolio: $(VENV)/.test  ## every model of the registry: loads, runs, exported,
 clean:  ## remove the virtual environment and what it made; evidence and logs stay
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build *.egg-info
 
-.PHONY: help demo up test test-all lint format bench bench-inference portfolio clean
+.PHONY: help engines demo up test test-all lint format bench bench-inference portfolio clean
