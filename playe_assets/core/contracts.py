@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
 
 from playe_assets.core.presets import Threshold
+from playe_assets.core.tracks import Seen, Shot
 from playe_assets.core.values import (
     AiClass,
     Detection,
@@ -93,7 +94,8 @@ class Frame:
     """One decoded frame of a clip, or the only one of a photograph.
 
     `pts` is in ticks of the stream's time base. `side` carries by-products of the same height and width,
-    such as `contributors` (uint8, how many frames were fused into each pixel).
+    such as `contributors` (uint8, how many frames were fused into each pixel). Steps keep `shot` and `seen`
+    (`dataclasses.replace`), and put what they measured in this frame into `numbers`.
     """
 
     index: int
@@ -101,13 +103,23 @@ class Frame:
     pixels: Pixels
     corrupt: bool = False
     side: Mapping[str, Pixels] = field(default_factory=dict)
+    shot: Shot | None = None
+    """The shot that it belongs to; None where nobody looked for cuts."""
+    seen: tuple[Seen, ...] = ()
+    """The tracks that stand in it, in px of the upright source frame."""
+    kind: str = "kept"
+    """For the time ledger: `kept`, `fused` (of `fused_from` frames), `interpolated`, `repeated`."""
+    fused_from: int = 1
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    """What the last step measured in this frame; keys name their unit."""
 
 
 class Enhancer(ABC):
     """Makes derivatives. Constructed once per exhibit and step.
 
     A spatial enhancer implements `frame`; a temporal one overrides `stream`, which must yield exactly one
-    frame for each that it takes, with the same index and pts, holding a bounded number of them.
+    frame for each that it takes, with the same index and pts, holding a bounded number of them, never looking
+    across two shots, and whose frames depend on no more than `reach` neighbours to each side.
     """
 
     name: ClassVar[str]
@@ -119,6 +131,9 @@ class Enhancer(ABC):
     reference: ClassVar[str]
     """Paper, standard or clause."""
     Params: ClassVar[type]
+    summaries: ClassVar[Mapping[str, str]] = {}
+    """Of clips: how a name of `Frame.numbers` becomes one value of the record: `mean`, `max` or `sum`. A name
+    `applied` (0 or 1) says whether a learned step changed the frame."""
 
     def __init__(self, params: Any, facts: StreamFacts, models: Mapping[str, Model] = NO_MODELS) -> None:
         self.params = params
@@ -130,6 +145,14 @@ class Enhancer(ABC):
         """The models that it uses with these parameters; empty for signal processing."""
         return ()
 
+    @classmethod
+    def reach(cls, params: Any) -> int:
+        """How many frames to each side the result of a clip's frame may depend on; 0 for a spatial step.
+
+        `stream` keeps to it: a clip worked in segments must give the same bits as in one piece.
+        """
+        return 0
+
     @abstractmethod
     def frame(self, pixels: Pixels) -> Pixels:
         """The enhanced pixels of one frame by itself."""
@@ -138,7 +161,7 @@ class Enhancer(ABC):
         """The enhanced frames of a clip, in order."""
         for item in frames:
             side = {k: self.frame(v) for k, v in item.side.items()} if self.geometry else item.side
-            yield Frame(item.index, item.pts, self.frame(item.pixels), item.corrupt, side)
+            yield replace(item, pixels=self.frame(item.pixels), side=side, numbers={})
 
     def plane(self, pixels: Pixels) -> Pixels:
         """A plane beside a frame (alpha), moved as the frame is where `geometry`; it is not judged or counted."""
@@ -193,6 +216,10 @@ class Pair:
     """What the preset's detectors labelled `face` in this frame, in px of the exhibit's frame."""
     measured: Mapping[str, float] = field(default_factory=dict)
     """What the derivative's steps measured; of several steps the highest value of a name."""
+    previous: Pair | None = None
+    """Of a clip: the frame just before in the same shot, for metrics over time; without `previous` of its own."""
+    tracks: tuple[Seen, ...] = ()
+    """Where tracks stand in this frame, in px of the exhibit's frame."""
 
 
 @dataclass(frozen=True)

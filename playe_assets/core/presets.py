@@ -17,10 +17,10 @@ from playe_assets.core.params import Where, bounds, one_number_of, one_of, parse
 from playe_assets.core.values import AiClass, MediaKind, PresetRef
 from playe_assets.core.yamlfile import Block, read_block
 
-SCHEMA = "playe-preset/1"
+SCHEMA = "playe-preset/2"
 FOLDER = Path(__file__).resolve().parent.parent / "presets"
 _TOP = ("schema", "name", "version", "title", "description", "max_ai_class",
-        "photo", "clip", "detectors", "compare", "output", "gates")  # fmt: skip
+        "photo", "clip", "video", "detectors", "compare", "output", "gates")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,11 @@ class Use:
 
 @dataclass(frozen=True)
 class DetectorUse(Use):
-    """A detector with its sampling of clips: one frame every `every_s` seconds of the stream's own time."""
+    """A detector with its sampling of clips by the stream's own time: one frame every `every_s` seconds while
+    something moves, every `still_every_s` while nothing does."""
 
     every_s: float
+    still_every_s: float
     min_track_frames: int
     track_iou: float
 
@@ -44,6 +46,7 @@ class DetectorUse(Use):
 @dataclass(frozen=True)
 class _Sampling:
     every_s: float = bounds(0.02, 60.0, "s")
+    still_every_s: float = bounds(0.02, 600.0, "s")
     min_track_frames: int = bounds(1, 1000, "sampled frames")
     track_iou: float = bounds(0.05, 0.95, "intersection over union")
 
@@ -73,6 +76,46 @@ class Threshold:
 
 
 @dataclass(frozen=True)
+class Segments:
+    """How a clip is cut into parts that are worked and kept one by one (`examination/clips/segments.py`)."""
+
+    megapixels: float = bounds(0.01, 10000.0, "million px of the source a segment")
+    min_frames: int = bounds(1, 10000, "frames")
+    max_frames: int = bounds(1, 100000, "frames")
+
+
+@dataclass(frozen=True)
+class Shots:
+    """How cuts are found (PySceneDetect's content detector) and when a scene counts as moving."""
+
+    threshold: float = bounds(1.0, 255.0, "mean change of hue, saturation and luma")
+    min_frames: int = bounds(1, 1000, "frames")
+    moving_share: float = bounds(0.0, 1.0, "share of px that change from frame to frame")
+
+
+@dataclass(frozen=True)
+class TrackFusion:
+    """Which tracks become one picture each, and how."""
+
+    labels: tuple[str, ...]
+    at_most: int
+    """Tracks a clip, the best first."""
+    use: Use
+
+
+@dataclass(frozen=True)
+class Video:
+    """What a preset says of clips beyond the steps."""
+
+    segments: Segments
+    shots: Shots
+    tracker: Use
+    best_frames: int
+    """How many frames of each track the report shows."""
+    fusion: TrackFusion
+
+
+@dataclass(frozen=True)
 class Preset:
     """A recipe as read from its file."""
 
@@ -83,6 +126,7 @@ class Preset:
     description: Mapping[str, str]
     max_ai_class: AiClass
     steps: Mapping[MediaKind, tuple[Use, ...]]
+    video: Video
     detectors: Mapping[MediaKind, tuple[DetectorUse, ...]]
     compare_every_s: float
     metrics: tuple[Use, ...]
@@ -134,6 +178,7 @@ def parse_preset(raw: bytes, file: str) -> Preset:
         description=_sub(block, "description").plain(),
         max_ai_class=AiClass(block["max_ai_class"]),
         steps={kind: tuple(_use(b) for b in _blocks(block, kind.value)) for kind in MediaKind},
+        video=_video(_sub(block, "video")),
         detectors={
             kind: tuple(_detector_use(b) for b in _blocks(detectors, kind.value)) for kind in MediaKind
         },
@@ -142,6 +187,33 @@ def parse_preset(raw: bytes, file: str) -> Preset:
         output=parse(Output, output_block.plain(), output_block.where("output")),
         thresholds=tuple(_threshold(b) for b in _blocks(block, "gates")),
         file=file,
+    )
+
+
+@dataclass(frozen=True)
+class _Best:
+    best_frames: int = bounds(1, 20, "frames a track")
+
+
+@dataclass(frozen=True)
+class _AtMost:
+    at_most: int = bounds(0, 50, "tracks a clip")
+
+
+def _video(block: Block) -> Video:
+    _exactly(block, "video", ("segments", "shots", "tracker", "best_frames", "fusion"))
+    segments, shots, fusion = (_sub(block, key) for key in ("segments", "shots", "fusion"))
+    _known(fusion, "video fusion", ("labels", "at_most", "use", "with"))
+    labels = fusion.get("labels")
+    if not isinstance(labels, list) or not all(isinstance(x, str) for x in labels):
+        raise _wrong(fusion, "labels", "video fusion", "a list of labels, which may be empty: []")
+    most = parse(_AtMost, {"at_most": fusion.get("at_most")}, fusion.where("video fusion")).at_most
+    return Video(
+        segments=parse(Segments, segments.plain(), segments.where("video segments")),
+        shots=parse(Shots, shots.plain(), shots.where("video shots")),
+        tracker=_use(_sub(block, "tracker")),
+        best_frames=parse(_Best, {"best_frames": block["best_frames"]}, block.where("video")).best_frames,
+        fusion=TrackFusion(tuple(labels), most, _use(fusion, ("labels", "at_most"))),
     )
 
 
@@ -194,9 +266,10 @@ def _detector_use(block: Block) -> DetectorUse:
     sampling = _sub(block, "sampling") if "sampling" in block else None
     if sampling is None:
         raise PresetError("preset.missing_key", file=block.file, line=block.line, key="sampling",
-                          owner=use.name, allowed="every_s, min_track_frames, track_iou")  # fmt: skip
+                          owner=use.name, allowed="every_s, still_every_s, min_track_frames, track_iou")  # fmt: skip
     found = parse(_Sampling, sampling.plain(), sampling.where(f"{use.name} sampling"))
-    return DetectorUse(use.name, use.given, use.where, found.every_s, found.min_track_frames, found.track_iou)
+    return DetectorUse(use.name, use.given, use.where, found.every_s, found.still_every_s,
+                       found.min_track_frames, found.track_iou)  # fmt: skip
 
 
 def _blocks(block: Block, key: str) -> list[Block]:

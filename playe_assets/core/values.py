@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from playe_assets.core.tracks import Event, FusedTrack, Shot, Track
+
 
 class MediaKind(enum.StrEnum):
     """What an exhibit is for the examination."""
@@ -88,6 +90,8 @@ class StreamFacts:
     average_rate: str | None = None
     sample_aspect_ratio: str | None = None
     interlaced: bool = False
+    field_order: str | None = None
+    """`tt`, `bb`, `tb`, `bt` as FFmpeg names them where the stream is interlaced, else null."""
     audio_streams: int = 0
     exif: Mapping[str, str] | None = None
     decoder: str = ""
@@ -189,19 +193,6 @@ class FrameDetections:
 
 
 @dataclass(frozen=True)
-class Track:
-    """One thing followed over sampled frames: `members` are (frame, index of the detection in it)."""
-
-    number: int
-    detector: str
-    label: str
-    first_frame: int
-    last_frame: int
-    members: tuple[tuple[int, int], ...]
-    best_frame: int
-
-
-@dataclass(frozen=True)
 class ExhibitDetections:
     """The JSON manifest of one exhibit's findings."""
 
@@ -214,8 +205,12 @@ class ExhibitDetections:
     frames: tuple[FrameDetections, ...]
     tracks: tuple[Track, ...]
     methods: tuple[Mapping[str, Any], ...]
-    """One object a detector: name, version, params, weights."""
-    schema: str = "playe-detections/1"
+    """One object a detector, the tracker last: name, version, params, weights."""
+    shots: tuple[Shot, ...] = ()
+    events: tuple[Event, ...] = ()
+    survey: str | None = None
+    """Of a clip: sha256 of the survey, one row a decoded frame (`examination/survey.py`)."""
+    schema: str = "playe-detections/2"
 
 
 @dataclass(frozen=True)
@@ -301,6 +296,9 @@ class Enhanced:
     deviations: tuple[Reason, ...] = ()
     """What could not be carried into the derivative, such as audio or a finer time base."""
     failure: Reason | None = None
+    segments: int = 0
+    """Of a clip: how many parts it was worked in."""
+    fused: tuple[FusedTrack, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -312,6 +310,8 @@ class PictureRef:
     sha256: str
     frame: int | None = None
     """Index of the clip's frame; null for photographs."""
+    track: int | None = None
+    """Of `best_1` ..., `fused`, `single`, `uncertainty` of a track: its number; 0 for a marked region."""
 
 
 @dataclass(frozen=True)

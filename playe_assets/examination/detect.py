@@ -19,13 +19,12 @@ from playe_assets.core.values import (
     IngestManifest,
     MediaKind,
     StreamFacts,
-    Track,
 )
 from playe_assets.enhancers import ENHANCERS
 from playe_assets.examination.engine import engine_fields, model_field
 from playe_assets.examination.plan import Plan, PlannedDetector
 from playe_assets.examination.stage import Stage, exhibit_faults, reason_of
-from playe_assets.examination.tracks import build_tracks
+from playe_assets.examination.tracks import tracks_of
 from playe_assets.media.clip import read_clip
 from playe_assets.media.photo import read_photo
 
@@ -148,7 +147,9 @@ def _findings(
         height=height,
         frames_seen=seen,
         frames=tuple(f for w in watches for f in w.found if f.found),
-        tracks=_tracks(watches) if clip else (),
+        tracks=tracks_of([(w.found, w.planned.use.min_track_frames) for w in watches], made, width, height)
+        if clip
+        else (),
         methods=tuple(_method(w, made) for w in watches),
     )
     models: dict[str, Any] = {}
@@ -158,16 +159,6 @@ def _findings(
             other = name in models and type(models[name]) is not type(model)
             models[f"{name} ({watch.label})" if other else name] = model
     return found, engine_fields(models)
-
-
-def _tracks(watches: list[_Watch]) -> tuple[Track, ...]:
-    tracks: list[Track] = []
-    for watch in watches:
-        use = watch.planned.use
-        for track in build_tracks(watch.found, iou=use.track_iou, min_frames=use.min_track_frames):
-            tracks.append(Track(len(tracks) + 1, track.detector, track.label, track.first_frame,
-                                track.last_frame, track.members, track.best_frame))  # fmt: skip
-    return tuple(tracks)
 
 
 def _method(watch: _Watch, made: Plan) -> dict[str, object]:

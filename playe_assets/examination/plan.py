@@ -8,9 +8,10 @@ from typing import Any
 
 from playe_assets.core.canonical import digest, to_plain
 from playe_assets.core.contracts import Detector, Enhancer, Metric, ModelUse
+from playe_assets.core.contracts_tracks import Fuser, Tracker
 from playe_assets.core.errors import PresetError
 from playe_assets.core.params import parse
-from playe_assets.core.presets import DetectorUse, Preset, Use, load_preset
+from playe_assets.core.presets import DetectorUse, Preset, TrackFusion, Use, load_preset
 from playe_assets.core.values import AiClass, MediaKind
 from playe_assets.detectors import DETECTORS
 from playe_assets.enhancers import ENHANCERS
@@ -25,8 +26,10 @@ from playe_assets.examination.engine import (
     prepare,
 )
 from playe_assets.examination.settings import Settings
+from playe_assets.fusers import FUSERS
 from playe_assets.inference.cards import ModelCard
 from playe_assets.metrics import METRICS
+from playe_assets.trackers import TRACKERS
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,24 @@ class PlannedDetector:
     def plain(self) -> dict[str, Any]:
         """Parameters and sampling as the record carries them."""
         return {**to_plain(self.params), "every_s": self.use.every_s, "track_iou": self.use.track_iou,
+                "still_every_s": self.use.still_every_s,
                 "min_track_frames": self.use.min_track_frames}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class PlannedTracker:
+    """The preset's tracker with its checked parameters."""
+
+    cls: type[Tracker]
+    params: Any
+
+
+@dataclass(frozen=True)
+class PlannedFuser:
+    """What makes pictures of tracks, with its checked parameters."""
+
+    cls: type[Fuser]
+    params: Any
 
 
 @dataclass(frozen=True)
@@ -91,6 +111,9 @@ class Plan:
     steps: Mapping[MediaKind, tuple[PlannedStep, ...]]
     detectors: Mapping[MediaKind, tuple[PlannedDetector, ...]]
     metrics: tuple[PlannedMetric, ...]
+    tracker: PlannedTracker
+    fuser: PlannedFuser | None
+    """None where the preset fuses no tracks."""
     models: Mapping[ModelKey, Prepared]
     """Every model that the preset asks for, installed, approved and certified."""
 
@@ -155,7 +178,11 @@ def check(preset: Preset, settings: Settings | None = None) -> Plan:
         if threshold.column not in columns:
             raise PresetError("preset.no_such_column", file=preset.file, column=threshold.column,
                               allowed=", ".join(sorted(columns)))  # fmt: skip
-    return Plan(preset, steps, detectors, metrics, {})
+    tracker = preset.video.tracker
+    follows = TRACKERS.get(tracker.name)
+    return Plan(preset, steps, detectors, metrics,
+                PlannedTracker(follows, _params(follows.Params, tracker, cards)),
+                _fuser(preset.video.fusion, cards), {})  # fmt: skip
 
 
 @dataclass
@@ -194,6 +221,13 @@ def _detector(use: DetectorUse, kind: MediaKind, cards: _Cards) -> PlannedDetect
         raise PresetError("preset.wrong_media", file=use.where.file, line=use.where.line, name=use.name,
                           media=kind.value, allowed=", ".join(sorted(cls.kinds)))  # fmt: skip
     return PlannedDetector(cls, _params(cls.Params, use, cards), use)
+
+
+def _fuser(fusion: TrackFusion, cards: _Cards) -> PlannedFuser | None:
+    if not fusion.labels or not fusion.at_most:
+        return None
+    cls = FUSERS.get(fusion.use.name)
+    return PlannedFuser(cls, _params(cls.Params, fusion.use, cards))
 
 
 def _metric(use: Use, cards: _Cards) -> PlannedMetric:

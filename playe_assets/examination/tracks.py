@@ -1,77 +1,42 @@
-"""Joins detections over sampled frames into tracks by the overlap of boxes; says nothing of identity."""
+"""Findings over sampled frames made into tracks by the preset's tracker, each detector and label by itself."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from fractions import Fraction
 
-from playe_assets.core.values import Detection, FrameDetections, Track
-from playe_assets.detectors.view import overlap
-
-_GAP = 1
-"""Sampled frames in which a thing may be missed without ending its track."""
-
-
-@dataclass
-class _Open:
-    seen: int
-    """Position, among the sampled frames, of the last finding."""
-    last: Detection
-    members: list[tuple[int, int]] = field(default_factory=list)
-    best: tuple[float, int] = (-1.0, 0)
-    """Area times score, and the frame."""
-
-    def add(self, position: int, frame: int, index: int, found: Detection) -> None:
-        self.seen, self.last = position, found
-        self.members.append((frame, index))
-        worth = found.width * found.height * found.score
-        if worth > self.best[0]:
-            self.best = (worth, frame)
+from playe_assets.core.contracts_tracks import Look
+from playe_assets.core.tracks import Track
+from playe_assets.core.values import FrameDetections
+from playe_assets.examination.plan import Plan
 
 
-def build_tracks(frames: Sequence[FrameDetections], *, iou: float, min_frames: int) -> tuple[Track, ...]:
-    """Tracks over `frames`, numbered from 1 by first frame, detector, label, then place from the left.
-
-    `frames` holds every sampled frame, those without findings too: a track survives one of them. Detectors
-    and labels are tracked apart. In each frame the best overlapping pair is joined first, down to `iou`
-    (0..1); ties go to the older track, then to the finding that comes first. Tracks of fewer than
-    `min_frames` findings are dropped. `best_frame` has the largest box area times score.
-    """
-    tracks: list[tuple[_Open, str, str]] = []
-    for detector in sorted({f.detector for f in frames}):
-        seen = sorted((f for f in frames if f.detector == detector), key=lambda f: f.frame)
+def tracks_of(
+    watched: Sequence[tuple[Sequence[FrameDetections], int]], made: Plan, width: int, height: int
+) -> tuple[Track, ...]:
+    """Tracks of every detector; `watched` holds its sampled frames and how many a track needs at least."""
+    tracks: list[Track] = []
+    tracker = made.tracker.cls(made.tracker.params)
+    for seen, least in watched:
+        new: list[Track] = []
         for label in sorted({d.label for f in seen for d in f.found}):
-            tracks += [(track, detector, label) for track in _followed(seen, label, iou)]
-    kept = [entry for entry in tracks if len(entry[0].members) >= min_frames]
-    kept.sort(key=lambda entry: (entry[0].members[0][0], entry[1], entry[2], entry[0].members[0][1]))
+            index = [[i for i, d in enumerate(f.found) if d.label == label] for f in seen]
+            looks = [
+                Look(f.frame, Fraction(f.frame), 0, tuple(f.found[i] for i in index[n]), ())
+                for n, f in enumerate(seen)
+            ]
+            for trail in tracker.follow(looks, width, height):
+                if len(trail.members) < least:
+                    continue
+                found = [(seen[p], index[p][i]) for p, i in trail.members]
+                worth = [f.found[i].width * f.found[i].height * f.found[i].score for f, i in found]
+                best = max(range(len(found)), key=worth.__getitem__)
+                members = tuple((f.frame, i) for f, i in found)
+                new.append(Track(0, found[0][0].detector, label, members[0][0], members[-1][0], members,
+                                 members[best][0], (members[best][0],), {}, trail.rejoined))  # fmt: skip
+        new.sort(key=lambda t: (t.first_frame, t.label, t.members[0][1]))
+        tracks += new
     return tuple(
-        Track(
-            number, detector, label, track.members[0][0], track.members[-1][0], tuple(track.members),
-            track.best[1],
-        )
-        for number, (track, detector, label) in enumerate(kept, start=1)
+        Track(n, t.detector, t.label, t.first_frame, t.last_frame, t.members, t.best_frame, t.best_frames,
+              t.quality, t.rejoined) for n, t in enumerate(tracks, 1)
     )  # fmt: skip
-
-
-def _followed(seen: Sequence[FrameDetections], label: str, iou: float) -> list[_Open]:
-    done: list[_Open] = []
-    open_: list[_Open] = []
-    for position, frame in enumerate(seen):
-        done += [t for t in open_ if position - t.seen > 1 + _GAP]
-        open_ = [t for t in open_ if position - t.seen <= 1 + _GAP]
-        found = [(i, d) for i, d in enumerate(frame.found) if d.label == label]
-        pairs = [(-overlap(t.last, d), n, i) for n, t in enumerate(open_) for i, d in found]
-        taken_tracks: set[int] = set()
-        taken: set[int] = set()
-        for minus_overlap, number, index in sorted(pairs):
-            if -minus_overlap < iou or number in taken_tracks or index in taken:
-                continue
-            open_[number].add(position, frame.frame, index, frame.found[index])
-            taken_tracks.add(number)
-            taken.add(index)
-        for index, item in found:
-            if index not in taken:
-                fresh = _Open(position, item)
-                fresh.add(position, frame.frame, index, item)
-                open_.append(fresh)
-    return done + open_

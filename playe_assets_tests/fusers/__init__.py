@@ -1,0 +1,1 @@
+"""Fusers: one picture out of a track."""

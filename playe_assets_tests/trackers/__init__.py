@@ -1,0 +1,1 @@
+"""Trackers: what joins findings over time."""
