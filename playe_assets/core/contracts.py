@@ -258,6 +258,11 @@ class Metric(ABC):
     def measure(self, pair: Pair) -> dict[str, float | None]:
         """One value a column; null where it cannot apply (no reference)."""
 
+    def finish(self) -> dict[str, float | None]:
+        """After a derivative's last frame: columns whose value is of the whole, such as of tracks; they replace
+        what the frames' values would have given."""
+        return {}
+
 
 class Objects(Protocol):
     """What a gate may ask the evidence store: objects by sha256, always read again."""
