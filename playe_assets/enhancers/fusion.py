@@ -6,19 +6,19 @@ frame keeps its own value, so that an object that is there for three frames surv
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from playe_assets.core.contracts import NO_MODELS, Enhancer, Frame, Model, Pixels
+from playe_assets.core.contracts import Enhancer, Frame, Pixels
 from playe_assets.core.params import bounds
-from playe_assets.core.values import MediaKind, StreamFacts
+from playe_assets.core.values import MediaKind
 from playe_assets.enhancers.agreement import Noise, agreeing, noise_of
 from playe_assets.enhancers.registration import Plane, Shift, register, shifted, small_grey
+from playe_assets.enhancers.window import same_shot, windows
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class FusionParams:
     """A neighbour that agrees on less than this is not used at all: it shows something else."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Held:
     """A frame in the window, with how it lies against the frame before it."""
 
@@ -59,30 +59,21 @@ class _Held:
     """From the frame before to this one; None where it is not known."""
     noise: Noise | None
     """From this frame's registered difference with the frame before."""
-
-
-@dataclass
-class _Sums:
-    frames: int = 0
-    alone: int = 0
-    contributors: float = 0.0
-    pairs: int = 0
-    unregistered: int = 0
-    shift: float = 0.0
-    max_shift: float = 0.0
-    sigmas: list[float] = field(default_factory=list)
+    refused: bool = False
+    """There is a frame before it in the shot, and the two could not be registered."""
 
 
 class Fusion(Enhancer):
     """Averages the frames of a window around each frame, with equal weights, after registration.
 
     The noise is measured in the window itself (see `agreement`), so a frame's result depends on its window
-    only. Corrupt frames neither give nor take. By-product: `contributors`, uint8 (h, w, 1), how many frames
-    stand behind each pixel, the frame itself included.
+    only. Corrupt frames neither give nor take, and nothing is seen across them or across a cut. By-product:
+    `contributors`, uint8 (h, w, 1), how many frames stand behind each pixel, the frame itself included.
+    `fused_from` counts the frames that gave at least one pixel, the frame itself included.
     """
 
     name = "fusion"
-    version = "1"
+    version = "2"
     kinds = frozenset({MediaKind.CLIP})
     reference = (
         "C. D. Kuglin, D. C. Hines: The phase correlation image alignment method, 1975; B. D. Lucas, "
@@ -91,9 +82,20 @@ class Fusion(Enhancer):
     )
     Params: ClassVar[type] = FusionParams
 
-    def __init__(self, params: Any, facts: StreamFacts, models: Mapping[str, Model] = NO_MODELS) -> None:
-        super().__init__(params, facts, models)
-        self._sums = _Sums()
+    summaries: ClassVar[Mapping[str, str]] = {
+        "frames": "sum",
+        "frames_without_neighbours": "sum",
+        "contributors_mean": "mean",
+        "pairs_not_registered": "sum",
+        "shift_mean_px": "mean",
+        "shift_max_px": "max",
+        "noise_sigma_mean": "mean",
+    }
+
+    @classmethod
+    def reach(cls, params: Any) -> int:
+        """`radius`: shifts and noise come from pairs of frames that both lie in the window."""
+        return int(params.radius)
 
     def frame(self, pixels: Pixels) -> Pixels:
         """A single picture has no neighbours and stays as it is."""
@@ -101,37 +103,19 @@ class Fusion(Enhancer):
 
     def stream(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         """Each frame fused with up to `radius` neighbours on each side; at most 2 * radius + 1 are held."""
-        radius = self.params.radius
-        window: deque[_Held] = deque(maxlen=2 * radius + 1)
-        centre = 0  # index in the window of the next frame to give out
-        for item in frames:
-            if len(window) == window.maxlen:
-                centre -= 1
-            window.append(self._held(item, window[-1] if window else None))
-            if len(window) - centre > radius:
-                yield self._fused(window, centre)
-                centre += 1
-        while centre < len(window):
+        for window, centre in windows(self._paired(frames), self.params.radius):
             yield self._fused(window, centre)
-            centre += 1
 
-    def measured(self) -> dict[str, float]:
-        """Means over frames, or over pairs of consecutive frames; px of the frame, 8-bit units."""
-        sums = self._sums
-        return {
-            "frames": float(sums.frames),
-            "frames_without_neighbours": float(sums.alone),
-            "contributors_mean": sums.contributors / max(1, sums.frames),
-            "pairs_not_registered": float(sums.unregistered),
-            "shift_mean_px": sums.shift / max(1, sums.pairs),
-            "shift_max_px": sums.max_shift,
-            "noise_sigma_mean": sum(sums.sigmas) / max(1, len(sums.sigmas)),
-        }
+    def _paired(self, frames: Iterator[Frame]) -> Iterator[_Held]:
+        before: _Held | None = None
+        for item in frames:
+            before = self._held(item, before)
+            yield before
 
     def _held(self, item: Frame, before: _Held | None) -> _Held:
         params = self.params
         grey, x_scale, y_scale = small_grey(item.pixels, params.register_max_side_px)
-        if before is None:
+        if before is None or not same_shot(before.frame, item):
             return _Held(item, grey, None, None)
         step = None
         if not (item.corrupt or before.frame.corrupt) and item.pixels.shape == before.frame.pixels.shape:
@@ -139,11 +123,7 @@ class Fusion(Enhancer):
             if likeness >= params.min_likeness:
                 step = Shift(found.dx * x_scale, found.dy * y_scale)
         if step is None or step.length > params.max_shift_px:
-            self._sums.unregistered += 1
-            return _Held(item, grey, None, None)
-        self._sums.pairs += 1
-        self._sums.shift += step.length
-        self._sums.max_shift = max(self._sums.max_shift, step.length)
+            return _Held(item, grey, None, None, refused=True)
         moved, rows, columns = shifted(item.pixels, self._settled(step))
         noise = noise_of(before.frame.pixels[rows, columns], moved, params.patch_px)
         return _Held(item, grey, step, noise)
@@ -152,19 +132,18 @@ class Fusion(Enhancer):
         least = self.params.min_shift_px
         return Shift(*(0.0 if abs(v) < least else v for v in (shift.dx, shift.dy)))
 
-    def _reach(self, window: deque[_Held], centre: int) -> tuple[int, int]:
+    def _joined(self, window: Sequence[_Held], centre: int) -> tuple[int, int]:
         """First and last frame of the window that unbroken known steps join with the centre."""
-        radius = self.params.radius
         first = last = centre
-        while first > max(0, centre - radius) and window[first].step is not None:
+        while first > 0 and window[first].step is not None:
             first -= 1
-        while last < min(len(window) - 1, centre + radius) and window[last + 1].step is not None:
+        while last < len(window) - 1 and window[last + 1].step is not None:
             last += 1
         return first, last
 
-    def _neighbours(self, window: deque[_Held], centre: int) -> Iterator[tuple[Pixels, Shift]]:
+    def _neighbours(self, window: Sequence[_Held], centre: int) -> Iterator[tuple[Pixels, Shift]]:
         """Pixels and shift of each usable neighbour, the earlier ones first, nearest first."""
-        first, last = self._reach(window, centre)
+        first, last = self._joined(window, centre)
         for way, ends in ((-1, range(centre, first, -1)), (1, range(centre + 1, last + 1))):
             total = Shift(0.0, 0.0)
             for index in ends:
@@ -175,15 +154,15 @@ class Fusion(Enhancer):
                 if total.length <= self.params.max_shift_px:
                     yield window[index if way > 0 else index - 1].frame.pixels, total
 
-    def _noise(self, window: deque[_Held], centre: int) -> Noise | None:
+    def _noise(self, window: Sequence[_Held], centre: int) -> Noise | None:
         """The lower median over the joined pairs of the frame's window: motion only ever adds to it."""
-        first, last = self._reach(window, centre)
+        first, last = self._joined(window, centre)
         found = [n for i in range(first + 1, last + 1) if (n := window[i].noise) is not None]
         if not found:
             return None
         return Noise.lower_median(found).within(self.params.sigma_min, self.params.sigma_max)
 
-    def _fused(self, window: deque[_Held], centre: int) -> Frame:
+    def _fused(self, window: Sequence[_Held], centre: int) -> Frame:
         import cv2
 
         item = window[centre].frame
@@ -201,15 +180,32 @@ class Fusion(Enhancer):
             # Views into the sums: rows and columns are slices, so both calls write in place.
             cv2.accumulate(np.ascontiguousarray(moved), total[rows, columns], mask)
             cv2.add(count[rows, columns], 1, count[rows, columns], mask)
-        self._sums.frames += 1
-        self._sums.alone += used == 0
-        self._sums.contributors += float(cv2.mean(count)[0])
-        if noise is not None:
-            self._sums.sigmas.append(float(np.mean(noise.sigma)))
         pixels = _mean(own, total, count) if used else own.copy()
-        return Frame(
-            item.index, item.pts, pixels, item.corrupt, {**item.side, "contributors": count[:, :, np.newaxis]}
+        return replace(
+            item,
+            pixels=pixels,
+            side={**item.side, "contributors": count[:, :, np.newaxis]},
+            kind="fused" if used else item.kind,
+            fused_from=max(item.fused_from, used + 1),
+            numbers=_numbers(window[centre], used, count, noise),
         )
+
+
+def _numbers(held: _Held, used: int, count: npt.NDArray[np.uint8], noise: Noise | None) -> dict[str, float]:
+    """What this frame adds; what is not known of it (no frame before it, no noise) is left out."""
+    import cv2
+
+    numbers = {
+        "frames": 1.0,
+        "frames_without_neighbours": float(used == 0),
+        "contributors_mean": float(cv2.mean(count)[0]),
+        "pairs_not_registered": float(held.refused),
+    }
+    if held.step is not None:
+        numbers["shift_mean_px"] = numbers["shift_max_px"] = held.step.length
+    if noise is not None:
+        numbers["noise_sigma_mean"] = float(np.mean(noise.sigma))
+    return numbers
 
 
 def _mean(own: Pixels, total: npt.NDArray[np.float32], count: npt.NDArray[np.uint8]) -> Pixels:

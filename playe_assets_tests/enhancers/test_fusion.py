@@ -10,8 +10,10 @@ import pytest
 
 from playe_assets.core.contracts import Frame
 from playe_assets.core.presets import load_preset
+from playe_assets.core.tracks import Seen
 from playe_assets.core.values import MediaKind
 from playe_assets.enhancers.fusion import Fusion, FusionParams
+from playe_assets_tests.enhancers.temporal import assert_same, assert_window_pure, summary, with_cut
 from playe_assets_tests.enhancers.test_registration import waves
 from playe_assets_tests.plugins import FACTS
 
@@ -34,8 +36,8 @@ def frames(cleans, sigma: float, seed: int = 11, dtype=np.uint8):
 
 
 def fused(cleans, sigma: float, params: FusionParams = PARAMS, **kwargs):
-    fusion = Fusion(params, FACTS)
-    return list(fusion.stream(frames(cleans, sigma, **kwargs))), fusion.measured()
+    out = list(Fusion(params, FACTS).stream(frames(cleans, sigma, **kwargs)))
+    return out, summary(Fusion, out)
 
 
 def rms(pixels, clean, unit: float = 1.0) -> float:
@@ -161,12 +163,33 @@ def test_never_more_frames_are_taken_than_the_window_holds():
         assert taken <= given + PARAMS.radius + 1
 
 
-def test_a_frame_depends_on_its_window_only():
-    source = list(frames([scene(0.3 * i, 0.2 * i) for i in range(12)], 5.0))
-    whole = list(Fusion(PARAMS, FACTS).stream(iter(source)))
-    part = list(Fusion(PARAMS, FACTS).stream(iter(source[2:9])))
-    for index in (4, 5, 6):
-        assert np.array_equal(whole[index].pixels, part[index - 2].pixels)
+@pytest.mark.parametrize("cut", [None, 7])
+def test_any_part_with_reach_frames_of_context_gives_the_same_bits_as_the_whole(cut):
+    source = list(frames([scene(0.3 * i, 0.2 * i) for i in range(14)], 5.0))
+    source[10] = dataclasses.replace(source[10], corrupt=True)
+    assert_window_pure(lambda: Fusion(PARAMS, FACTS), with_cut(source, cut), Fusion.reach(PARAMS))
+
+
+def test_nothing_is_fused_across_a_known_cut_even_where_the_pictures_are_alike():
+    source = with_cut(list(frames([scene()] * 8, 4.0)), 4)
+    out = list(Fusion(PARAMS, FACTS).stream(iter(source)))
+    assert [f.fused_from for f in out] == [3, 4, 4, 3, 3, 4, 4, 3]
+    for part in (source[:4], source[4:]):
+        for alone in Fusion(PARAMS, FACTS).stream(iter(part)):
+            assert_same(alone, out[alone.index])
+    assert summary(Fusion, out)["pairs_not_registered"] == 0
+
+
+def test_shot_tracks_and_the_kind_of_each_frame_are_handed_on():
+    seen = (Seen(1, "face", 1.0, 2.0, 3.0, 4.0),)
+    source = [dataclasses.replace(f, seen=seen) for f in with_cut(list(frames([scene()] * 4, 4.0)), 3)]
+    out = list(Fusion(PARAMS, FACTS).stream(iter(source)))
+    assert [(f.shot, f.seen, f.index, f.pts) for f in out] == [
+        (f.shot, f.seen, f.index, f.pts) for f in source
+    ]
+    assert [(f.kind, f.fused_from) for f in out] == [*[("fused", 3)] * 3, ("kept", 1)]
+    assert set(out[1].numbers) == set(Fusion.summaries)
+    assert "shift_mean_px" not in out[0].numbers and "noise_sigma_mean" not in out[3].numbers
 
 
 def test_two_runs_and_any_number_of_threads_give_the_same_pixels():
