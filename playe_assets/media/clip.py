@@ -27,7 +27,7 @@ class ClipReport:
     """What reading a clip met; complete once the last frame was taken."""
 
     frames_decoded: int = 0
-    """Frames handed out."""
+    """Frames decoded, those before `start` included."""
     frames_corrupt: int = 0
     """Of these, frames that the decoder marks or whose checksum fails: parts are concealed, not decoded.
     H.264 and its kin carry no checksums, so a changed bit that still parses shows in no count."""
@@ -51,9 +51,10 @@ class ClipReader:
     Frames come in order of presentation as (height, width, 1 or 3), not rotated: orientation is a step.
     """
 
-    def __init__(self, path: Path, facts: StreamFacts | None = None) -> None:
+    def __init__(self, path: Path, facts: StreamFacts | None = None, start: int = 0) -> None:
         self.path = path
         self.facts = facts
+        self.start = start
         self.report = ClipReport()
         self._frames: Iterator[Frame] | None = None
 
@@ -100,9 +101,10 @@ class ClipReader:
             pts = self._pts(decoded, last)
             corrupt = damaged or bool(decoded.is_corrupt)
             report.frames_corrupt += corrupt
-            yield Frame(report.frames_decoded, pts, scaler.pixels(decoded), corrupt)
+            index, last = report.frames_decoded, pts
+            if index >= self.start:
+                yield Frame(index, pts, scaler.pixels(decoded), corrupt)
             report.frames_decoded += 1
-            last = pts
 
     def _pts(self, decoded: Any, last: int | None) -> int:
         if decoded.pts is not None:
@@ -114,13 +116,17 @@ class ClipReader:
         return 0 if last is None else last + 1
 
 
-def read_clip(path: Path, facts: StreamFacts | None = None) -> ClipReader:
-    """The frames of the clip at `path`, lazily.
+def read_clip(path: Path, facts: StreamFacts | None = None, start: int = 0) -> ClipReader:
+    """The frames of the clip at `path`, lazily, from index `start` on.
+
+    Frames before `start` are decoded, since what follows depends on them, but neither converted nor handed out;
+    index, time stamp and the report's counts are as if they were. Seeking instead would give other pixels
+    wherever a stream is damaged or its key frames are not what they claim.
 
     Raises (while iterating):
         UndecodableError: no accepted demuxer or decoder reads it, or it holds no video.
     """
-    return ClipReader(path, facts)
+    return ClipReader(path, facts, start)
 
 
 def first_video(container: Any) -> Any:

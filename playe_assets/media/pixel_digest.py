@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,3 +38,19 @@ def pixel_sha256(pixels: Pixels) -> str:
     digest = PixelDigest()
     digest.update(pixels)
     return digest.hexdigest()
+
+
+def frame_sha256(pixels: Pixels) -> str:
+    """The digest of one frame of a clip, (height, width, channels), uint8 or uint16: as `pixel_sha256`."""
+    return pixel_sha256(pixels)
+
+
+def frames_sha256(hexdigests: Iterable[str]) -> str:
+    """The digest of a clip's frames out of those of each frame, in order: sha256 over the raw 32-byte digests.
+
+    Digests of segments concatenate, and where two clips differ the list tells which frame does.
+    """
+    running = hashlib.sha256()
+    for digest in hexdigests:
+        running.update(bytes.fromhex(digest))
+    return running.hexdigest()
