@@ -20,5 +20,6 @@ METRICS: Registry[Metric] = Registry(
         "consistency": "playe_assets.metrics.consistency:Consistency",
         "evidence": "playe_assets.metrics.evidence:EvidenceAgreement",
         "identity": "playe_assets.metrics.identity:Identity",
+        "flicker": "playe_assets.metrics.flicker:Flicker",
     },
 )
