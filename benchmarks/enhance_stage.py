@@ -34,7 +34,7 @@ photo:
   - use: orient
   - use: super_resolution
     with: {{model: {CARD}, scale: 4, denoise: 1.0, apply_below_px: 100000000, self_ensemble: "off",
-           ensemble_below_px: 0}}
+           ensemble_below_px: 0, smooth_radius: 0, smooth_flow_px: 480, smooth_agreement: 6.0}}
 clip: [{{use: orient}}]
 detectors: {{photo: [], clip: []}}
 compare: {{every_s: 1.0, metrics: []}}

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from playe_assets.core.contracts import Pixels
 from playe_assets.core.params import bounds, card
+from playe_assets.core.tracks import Shot
 from playe_assets.enhancers.learned import Learned, LearnedParams, blended
 
 SEEN_PX = 256
@@ -32,7 +33,9 @@ class Artefacts(Learned):
     """The network's picture mixed with the exhibit's."""
 
     name = "artefacts"
-    version = "1"
+    version = "2"
+    smooths_results = True
+    summaries: ClassVar[Mapping[str, str]] = {**Learned.summaries, "quality_estimated": "mean"}
     reference = "J. Jiang, K. Zhang, R. Timofte: Towards Flexible Blind JPEG Artifacts Removal, ICCV 2021"
     Params: ClassVar[type] = ArtefactsParams
 
@@ -41,7 +44,7 @@ class Artefacts(Learned):
         """The quality that the network is told; 0 for its own estimate."""
         return {"quality": float(params.quality)}
 
-    def applies(self, pixels: Pixels) -> bool:
+    def applies(self, pixels: Pixels, shot: Shot | None) -> bool:
         """Always; the network's own estimate of the quality is noted where it gives one."""
         found = self.model.batch(_centre(pixels))
         if len(found) > 1:

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from playe_assets.core.contracts import Pixels
 from playe_assets.core.params import bounds, card
+from playe_assets.core.tracks import Shot
 from playe_assets.enhancers.learned import Learned, LearnedParams, blended
 from playe_assets.media.evidence import Plane, disagreement, shrunk
 
@@ -33,11 +34,11 @@ class Deblur(Learned):
     """
 
     name = "deblur"
-    version = "1"
+    version = "2"
     reference = "L. Chen et al.: Simple Baselines for Image Restoration (NAFNet), ECCV 2022"
     Params: ClassVar[type] = DeblurParams
 
-    def applies(self, pixels: Pixels) -> bool:
+    def applies(self, pixels: Pixels, shot: Shot | None) -> bool:
         """Not above the limit of pixels."""
         return bool(pixels.shape[0] * pixels.shape[1] <= self.params.apply_below_px)
 

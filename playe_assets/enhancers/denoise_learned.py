@@ -10,6 +10,7 @@ import numpy as np
 
 from playe_assets.core.contracts import Pixels
 from playe_assets.core.params import bounds, card, one_of
+from playe_assets.core.tracks import Shot
 from playe_assets.enhancers.learned import Learned, LearnedParams
 from playe_assets.enhancers.luma import contiguous, planes, plus, unit, with_delta
 from playe_assets.enhancers.noise_level import noise_sigma
@@ -38,7 +39,10 @@ class DenoiseLearnedParams(LearnedParams):
     the network takes for noise."""
     apply_from_sigma: float = bounds(0.0, 100.0, "8-bit units")
     apply_to_sigma: float = bounds(0.0, 100.0, "8-bit units")
-    """Pictures whose luma noise is estimated outside of these are left as they are."""
+    """Pictures whose luma noise is estimated outside of these are left as they are; of a clip the source's noise in
+    the shot decides, whatever steps before this one took of it."""
+    apply_below_px: int = bounds(1, 1_000_000_000, "px")
+    """Pictures of more pixels are left as they are: the time grows with their pixels."""
 
 
 class DenoiseLearned(Learned):
@@ -50,7 +54,13 @@ class DenoiseLearned(Learned):
     """
 
     name = "denoise_learned"
-    version = "1"
+    version = "2"
+    smooths_results = True
+    summaries: ClassVar[Mapping[str, str]] = {
+        **Learned.summaries,
+        "noise_sigma_mean": "mean",
+        "share_removed": "mean",
+    }
     reference = (
         "K. Zhang et al.: Beyond a Gaussian Denoiser (DnCNN), TIP 26 (2017); the limit is the least-squares factor "
         "of N. Wiener's filter, locally as in J. S. Lee: Digital Image Enhancement, TPAMI 2 (1980)"
@@ -64,11 +74,14 @@ class DenoiseLearned(Learned):
         """The noise that the network is told, where one is stated."""
         return {"sigma": params.sigma} if params.sigma else {}
 
-    def applies(self, pixels: Pixels) -> bool:
-        """Where the estimated sigma of luma lies within the two limits."""
+    def applies(self, pixels: Pixels, shot: Shot | None) -> bool:
+        """Where the estimated sigma of luma lies within the two limits, and the picture is not too large."""
+        if pixels.shape[0] * pixels.shape[1] > self.params.apply_below_px:
+            return False
         self._sigma = noise_sigma(planes(pixels)[:, :, :1])
         self.note(noise_sigma_mean=self._sigma)
-        return bool(self.params.apply_from_sigma <= self._sigma <= self.params.apply_to_sigma)
+        decides = self._sigma if shot is None else shot.noise_sigma
+        return bool(self.params.apply_from_sigma <= decides <= self.params.apply_to_sigma)
 
     def made(self, pixels: Pixels) -> Pixels:
         """`pixels` without what was taken for noise, same shape and dtype."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from playe_assets.core.contracts import Pixels
 from playe_assets.core.params import bounds, card
+from playe_assets.core.tracks import Shot
 from playe_assets.enhancers.learned import Learned, LearnedParams, blended
 from playe_assets.enhancers.luma import planes, unit
 from playe_assets.media.evidence import Plane, shrunk, unexplained
@@ -30,7 +31,8 @@ class LowLightParams(LearnedParams):
 
     model: str = card("low-light enhancement", "exposure correction")
     apply_below_mean: float = bounds(0.0, 255.0, "8-bit units")
-    """Pictures whose mean luma, without black bars at the borders, is this or more are left as they are."""
+    """Pictures whose mean luma, without black bars at the borders, is this or more are left as they are; of a clip
+    the shot's median of the whole frame's mean decides."""
     strength: float = bounds(0.0, 1.0, "share")
     """Share of the brightened picture; the rest is the exhibit's."""
     max_side_px: int = bounds(64, 4096, "px")
@@ -48,19 +50,21 @@ class LowLight(Learned):
     """
 
     name = "low_light"
-    version = "1"
+    version = "2"
+    summaries: ClassVar[Mapping[str, str]] = {**Learned.summaries, "luma_mean": "mean"}
     reference = (
         "Z. Cui et al.: You Only Need 90K Parameters to Adapt Light (IAT), BMVC 2022; K. He, J. Sun: Fast Guided "
         "Filter, arXiv 1505.00996"
     )
     Params: ClassVar[type] = LowLightParams
 
-    def applies(self, pixels: Pixels) -> bool:
+    def applies(self, pixels: Pixels, shot: Shot | None) -> bool:
         """Where the mean luma lies below the limit; black bars at the borders are not counted."""
         mean = float(np.mean(without_bars(planes(pixels)[:, :, 0], unit(pixels)), dtype=np.float64))
         mean /= unit(pixels)
         self.note(luma_mean=mean)
-        return bool(mean < self.params.apply_below_mean)
+        decides = mean if shot is None else shot.luma_mean
+        return bool(decides < self.params.apply_below_mean)
 
     def made(self, pixels: Pixels) -> Pixels:
         """`pixels` brightened, same shape and dtype."""

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from playe_assets.core.contracts import NO_MODELS, Model, Pixels
 from playe_assets.core.errors import PresetError
 from playe_assets.core.params import bounds, card, one_number_of
+from playe_assets.core.tracks import Shot
 from playe_assets.core.values import StreamFacts
 from playe_assets.enhancers.learned import Learned, LearnedParams, repeated
 from playe_assets.media.evidence import shrunk
@@ -33,7 +34,7 @@ class SuperResolution(Learned):
     """The model's enlargement, and its disagreement with the exhibit after area average back to its size."""
 
     name = "super_resolution"
-    version = "1"
+    version = "2"
     geometry = True
     reference = (
         "the model's card; self-ensemble after B. Lim et al.: Enhanced Deep Residual Networks for Single "
@@ -53,7 +54,7 @@ class SuperResolution(Learned):
         """The blend of weights, where one is asked for."""
         return {} if params.denoise == 1.0 else {"denoise": params.denoise}
 
-    def applies(self, pixels: Pixels) -> bool:
+    def applies(self, pixels: Pixels, shot: Shot | None) -> bool:
         """Not above the limit of pixels."""
         return bool(pixels.shape[0] * pixels.shape[1] <= self.params.apply_below_px)
 
@@ -64,5 +65,5 @@ class SuperResolution(Learned):
 
     def plane(self, pixels: Pixels) -> Pixels:
         """Alpha or counts beside the picture: repeated where the picture was enlarged, never judged."""
-        scale = self.params.scale if self.applies(pixels) else 1
+        scale = self.params.scale if self.applies(pixels, None) else 1
         return repeated(pixels, pixels.shape[0] * scale, pixels.shape[1] * scale)

@@ -28,11 +28,12 @@ from playe_assets_tests.stand_ins import cards, stand_ins
 
 NAMES = ENHANCERS.names()
 SIZES = [(1, 1), (2, 3), (31, 17)]
-ONCE = {"self_ensemble": "off", "ensemble_below_px": 0}
+SMOOTH = {"smooth_radius": 1, "smooth_flow_px": 64, "smooth_agreement": 6.0}
+ONCE = {"self_ensemble": "off", "ensemble_below_px": 0, **SMOOTH}
 SAMPLES = {
     "low_light": [
         {"model": "iat_enhance_exposure", "apply_below_mean": 255.0, "strength": 0.8, "max_side_px": 64,
-         "self_ensemble": "mean", "ensemble_below_px": 10_000},
+         "self_ensemble": "mean", "ensemble_below_px": 10_000, **SMOOTH},
     ],
     "artefacts": [
         {"model": "fbcnn_color", "quality": 40, "strength": 1.0, **ONCE},
@@ -40,14 +41,15 @@ SAMPLES = {
     ],
     "denoise_learned": [
         {"model": "drunet_color", "planes": "rgb", "sigma": 15.0, "strength": 1.0, "remove": "all",
-         "apply_from_sigma": 0.0, "apply_to_sigma": 100.0, "self_ensemble": "variance", "ensemble_below_px": 10_000},
+         "apply_from_sigma": 0.0, "apply_to_sigma": 100.0, "apply_below_px": 10**6,
+         "self_ensemble": "variance", "ensemble_below_px": 10_000, **SMOOTH},
         {"model": "dncnn_25", "planes": "ycc", "sigma": 0.0, "strength": 0.7, "remove": "noise",
-         "apply_from_sigma": 0.0, "apply_to_sigma": 100.0, **ONCE},
+         "apply_from_sigma": 0.0, "apply_to_sigma": 100.0, "apply_below_px": 10**6, **ONCE},
     ],
     "deblur": [{"model": "nafnet_reds_64", "strength": 0.9, "apply_below_px": 1000, **ONCE}],
     "super_resolution": [
         {"model": "realesrgan_x2plus", "scale": 2, "denoise": 1.0, "apply_below_px": 10_000,
-         "self_ensemble": "mean", "ensemble_below_px": 10_000},
+         "self_ensemble": "mean", "ensemble_below_px": 10_000, **SMOOTH},
         {"model": "realesr_general_x4v3", "scale": 4, "denoise": 0.5, "apply_below_px": 1000, **ONCE},
     ],
     "face_restoration": [

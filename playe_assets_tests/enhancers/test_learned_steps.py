@@ -15,11 +15,12 @@ from playe_assets.enhancers.noise_level import noise_sigma
 from playe_assets_tests.plugins import FACTS, WHERE, scene
 from playe_assets_tests.stand_ins import StandIn
 
-COMMON = {"self_ensemble": "off", "ensemble_below_px": 1_000_000}
+COMMON = {"self_ensemble": "off", "ensemble_below_px": 1_000_000, "smooth_radius": 0, "smooth_flow_px": 256,
+          "smooth_agreement": 6.0}  # fmt: skip
 GIVEN = {
     "super_resolution": {"model": "rlfn_x4", "scale": 2, "denoise": 1.0, "apply_below_px": 2000, **COMMON},
     "denoise_learned": {"model": "dncnn_25", "planes": "luma", "sigma": 0.0, "strength": 1.0, "remove": "noise",
-                        "apply_from_sigma": 3.0, "apply_to_sigma": 35.0, **COMMON},
+                        "apply_from_sigma": 3.0, "apply_to_sigma": 35.0, "apply_below_px": 1_000_000, **COMMON},
     "deblur": {"model": "nafnet_gopro_64", "strength": 1.0, "apply_below_px": 10_000, **COMMON},
     "artefacts": {"model": "fbcnn_color", "quality": 0, "strength": 1.0, **COMMON},
     "low_light": {"model": "iat_enhance_lol_v1", "apply_below_mean": 55.0, "strength": 1.0, "max_side_px": 64,
