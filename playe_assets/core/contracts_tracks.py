@@ -39,7 +39,10 @@ class Trail:
 
 
 class Tracker(ABC):
-    """Joins findings over sampled frames; says nothing of identity. Changes no pixel."""
+    """Joins findings over sampled frames; says nothing of identity. Changes no pixel.
+
+    Its parameters have a field `smooth_s`: half width of the window over which landmarks become one path, s.
+    """
 
     name: ClassVar[str]
     version: ClassVar[str]
@@ -56,6 +59,11 @@ class Tracker(ABC):
         No trail crosses a shot's end unless it is counted in `rejoined`. `width` and `height` are the
         upright frame's, in px. The same looks give the same trails.
         """
+
+    @abstractmethod
+    def bridges_s(self, every_s: float) -> float:
+        """The longest gap between two members that is not re-identification, where looks are at most `every_s`
+        apart, s: boxes are interpolated up to it."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from playe_assets.core.registry import Registry
 TRACKERS: Registry[Tracker] = Registry(
     "tracker",
     {
+        "kalman_iou": "playe_assets.trackers.kalman_iou:KalmanIou",
         "overlap": "playe_assets.trackers.overlap:Overlap",
     },
 )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from playe_assets.core.contracts_tracks import Look, Tracker, Trail
 from playe_assets.core.params import bounds
 from playe_assets.core.values import Detection
+from playe_assets.trackers.kalman import overlap
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,8 @@ class OverlapParams:
     iou: float = bounds(0.05, 0.95, "intersection over union")
     gap: int = bounds(0, 100, "sampled frames")
     """Sampled frames in which a thing may be missed without ending its track."""
+    smooth_s: float = bounds(0.0, 10.0, "s")
+    """Half width of the window over which a track's landmarks are made one path (`examination/seen.py`)."""
 
 
 @dataclass
@@ -32,11 +35,15 @@ class Overlap(Tracker):
     """Greedy: ties go to the older track, then to the finding that comes first; a cut ends every track."""
 
     name = "overlap"
-    version = "1"
+    version = "2"
     reference = (
         "E. Bochinski et al.: High-Speed Tracking-by-Detection Without Using Image Information, AVSS 2017"
     )
     Params: ClassVar[type] = OverlapParams
+
+    def bridges_s(self, every_s: float) -> float:
+        """One interval more than may be missed."""
+        return float((1 + self.params.gap) * every_s)
 
     def follow(self, looks: Sequence[Look], width: int, height: int) -> list[Trail]:
         """Trails by first member."""
@@ -62,11 +69,3 @@ class Overlap(Tracker):
             open_ += [_Open(position, look.shot, d, [(position, i)]) for i, d in enumerate(look.found)
                       if i not in taken]  # fmt: skip
         return [Trail(tuple(t.members)) for t in sorted(done + open_, key=lambda t: t.members[0])]
-
-
-def overlap(a: Any, b: Any) -> float:
-    """Intersection over union of two boxes, 0..1."""
-    wide = min(a.x + a.width, b.x + b.width) - max(a.x, b.x)
-    high = min(a.y + a.height, b.y + b.height) - max(a.y, b.y)
-    both = max(0.0, wide) * max(0.0, high)
-    return both / (a.width * a.height + b.width * b.height - both) if both else 0.0
