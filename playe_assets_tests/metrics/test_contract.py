@@ -38,10 +38,6 @@ SAMPLES = {
         {"model": "sface_2021dec", "input_range": "0..255", "input_order": "rgb", "min_eyes_px": 4.0,
          "max_misfit_px": 50.0},
     ],
-    "flicker": [
-        {"max_side_px": 480, "occlusion_share": 0.01, "occlusion_offset_px2": 0.5, "min_valid": 0.2, "block_px": 16,
-         "warped_floor": 0.5, "luma_floor": 0.25},
-    ],
     "niqe": [{"block_px": 96}],
     "brisque": [{}],
     "pyiqa": [{"metric": "ssim"}, {"metric": "piqe"}],

@@ -1,0 +1,78 @@
+"""What earlier stages found out about an exhibit, as metrics are told it: faces, shots, tracks, measured values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from playe_assets.core.tracks import Seen, Shot
+from playe_assets.core.values import Detection, DetectionManifest, EnhancedManifest, ExhibitDetections
+from playe_assets.examination.stage import Stage
+
+Faces = Mapping[int, tuple[Detection, ...]]
+"""What detectors labelled `face`, by index of the frame."""
+SAME_FACE_IOU = 0.3
+"""Boxes of one face by two detectors differ by hair and chin; those of two people in a crowd overlap less."""
+
+
+def _nowhere(_frame: int) -> tuple[Seen, ...]:
+    return ()
+
+
+@dataclass(frozen=True)
+class Found:
+    """About one exhibit."""
+
+    faces: Faces = field(default_factory=dict)
+    measured: Mapping[str, float] = field(default_factory=dict)
+    """By the derivative's steps; of several steps the highest value of a name."""
+    shots: tuple[Shot, ...] = ()
+    tracks: Callable[[int], tuple[Seen, ...]] = _nowhere
+    """Where tracks stand in a frame."""
+
+
+def found_of(stage: Stage, enhanced: EnhancedManifest) -> dict[str, Found]:
+    """By exhibit; nothing for one whose detection failed but what its steps measured."""
+    told: dict[str, Found] = {}
+    details = {
+        e.exhibit: stage.manifest(ExhibitDetections, e.sha256)
+        for e in stage.manifest(DetectionManifest, enhanced.detections).entries
+        if e.sha256 is not None
+    }
+    for entry in enhanced.entries:
+        measured: dict[str, float] = {}
+        for step in entry.steps:
+            for name, value in step.measured.items():
+                measured[name] = max(value, measured.get(name, value))
+        one = details.get(entry.exhibit)
+        told[entry.exhibit] = (
+            Found(measured=measured) if one is None else Found(_faces(one), measured, one.shots, _tracks(one))
+        )
+    return told
+
+
+def _tracks(_found: ExhibitDetections) -> Callable[[int], tuple[Seen, ...]]:
+    return _nowhere
+
+
+def _faces(found: ExhibitDetections) -> Faces:
+    """Every face that any detector found, each once; where two found it, the one with landmarks."""
+    frames: dict[int, list[Detection]] = {}
+    for seen in found.frames:
+        frames.setdefault(seen.frame, []).extend(d for d in seen.found if d.label == "face")
+    return {k: _each_once(v) for k, v in frames.items() if v}
+
+
+def _each_once(faces: list[Detection]) -> tuple[Detection, ...]:
+    kept: list[Detection] = []
+    for face in sorted(faces, key=lambda d: not d.landmarks):  # stable: the preset's order otherwise
+        if all(_iou(face, other) < SAME_FACE_IOU for other in kept):
+            kept.append(face)
+    return tuple(kept)
+
+
+def _iou(a: Detection, b: Detection) -> float:
+    wide = min(a.x + a.width, b.x + b.width) - max(a.x, b.x)
+    high = min(a.y + a.height, b.y + b.height) - max(a.y, b.y)
+    both = max(0.0, wide) * max(0.0, high)
+    return both / (a.width * a.height + b.width * b.height - both) if both else 0.0
