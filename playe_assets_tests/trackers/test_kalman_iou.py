@@ -163,7 +163,7 @@ def looks_of(steps):
     return looks
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(scene)
 def test_every_finding_is_in_one_trail_and_members_follow_the_looks(steps):
     looks = looks_of(steps)
@@ -178,7 +178,7 @@ def test_every_finding_is_in_one_trail_and_members_follow_the_looks(steps):
         assert breaks <= trail.rejoined
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(scene, st.randoms(use_true_random=False))
 def test_the_order_of_findings_within_a_look_does_not_matter(steps, random):
     looks = looks_of(steps)
