@@ -9,19 +9,45 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from playe_assets.core.contracts import Pixels
 
-if TYPE_CHECKING:
-    from playe_assets.enhancers.fusion import FusionParams
-
 _BANDS = 48
 """Rows of patches that the noise is measured on; more do not change the medians."""
 _FEWEST_PATCHES = 8
+
+
+class AgreementSettings(Protocol):
+    """The parameters of the test, as a step's parameters carry them; sigmas in 8-bit units."""
+
+    @property
+    def pixel_sigmas(self) -> float:
+        """A pixel agrees when the difference in every channel is at most this many sigmas of a difference."""
+        ...
+
+    @property
+    def patch_px(self) -> int:
+        """Side of a patch, odd."""
+        ...
+
+    @property
+    def patch_ratio(self) -> float:
+        """A patch agrees when its mean squared difference is at most this many times the expected one ..."""
+        ...
+
+    @property
+    def mean_sigmas(self) -> float:
+        """... and its mean difference in every channel at most this many sigmas of a patch's mean."""
+        ...
+
+    @property
+    def min_agreement(self) -> float:
+        """A picture that agrees on a smaller share shows something else."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -85,7 +111,9 @@ def noise_of(one: Pixels, other: Pixels, patch_px: int) -> Noise | None:
     return Noise(sigma.astype(np.float32), spread.astype(np.float32), patch_px)
 
 
-def agreeing(own: Pixels, other: Pixels, noise: Noise, params: FusionParams) -> npt.NDArray[np.uint8] | None:
+def agreeing(
+    own: Pixels, other: Pixels, noise: Noise, params: AgreementSettings
+) -> npt.NDArray[np.uint8] | None:
     """(h, w) mask, 255 where `other` differs from `own` by noise alone.
 
     None where that is less than `params.min_agreement` of the picture, or the pictures share nothing.
@@ -115,3 +143,13 @@ def agreeing(own: Pixels, other: Pixels, noise: Noise, params: FusionParams) -> 
         return None
     found: npt.NDArray[np.uint8] = mask
     return found
+
+
+def mean_of(own: Pixels, total: npt.NDArray[np.float32], count: npt.NDArray[np.uint8]) -> Pixels:
+    """total / count, rounded half up (cv2.divide would round a tie to even)."""
+    import cv2
+
+    divisor = count if own.shape[2] == 1 else cv2.merge([count] * own.shape[2])
+    depth = cv2.CV_8U if own.dtype == np.uint8 else cv2.CV_16U
+    found: Pixels = cv2.divide(total.reshape(divisor.shape), divisor, dtype=depth)
+    return found.reshape(own.shape)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from playe_assets.core.contracts import Enhancer, Frame, Pixels
 from playe_assets.core.params import bounds
 from playe_assets.core.values import MediaKind
-from playe_assets.enhancers.agreement import Noise, agreeing, noise_of
+from playe_assets.enhancers.agreement import Noise, agreeing, mean_of, noise_of
 from playe_assets.enhancers.registration import Plane, Shift, register, shifted, small_grey
 from playe_assets.enhancers.window import same_shot, windows
 
@@ -180,7 +180,7 @@ class Fusion(Enhancer):
             # Views into the sums: rows and columns are slices, so both calls write in place.
             cv2.accumulate(np.ascontiguousarray(moved), total[rows, columns], mask)
             cv2.add(count[rows, columns], 1, count[rows, columns], mask)
-        pixels = _mean(own, total, count) if used else own.copy()
+        pixels = mean_of(own, total, count) if used else own.copy()
         return replace(
             item,
             pixels=pixels,
@@ -206,13 +206,3 @@ def _numbers(held: _Held, used: int, count: npt.NDArray[np.uint8], noise: Noise 
     if noise is not None:
         numbers["noise_sigma_mean"] = float(np.mean(noise.sigma))
     return numbers
-
-
-def _mean(own: Pixels, total: npt.NDArray[np.float32], count: npt.NDArray[np.uint8]) -> Pixels:
-    """total / count, rounded half up (cv2.divide would round a tie to even)."""
-    import cv2
-
-    divisor = count if own.shape[2] == 1 else cv2.merge([count] * own.shape[2])
-    depth = cv2.CV_8U if own.dtype == np.uint8 else cv2.CV_16U
-    found: Pixels = cv2.divide(total.reshape(divisor.shape), divisor, dtype=depth)
-    return found.reshape(own.shape)

@@ -31,6 +31,12 @@ SIZES = [(1, 1), (2, 3), (31, 17)]
 SMOOTH = {"smooth_radius": 1, "smooth_flow_px": 64, "smooth_agreement": 6.0}
 ONCE = {"self_ensemble": "off", "ensemble_below_px": 0, **SMOOTH}
 SAMPLES = {
+    "temporal_denoise": [
+        {"radius": 2, "flow_max_side_px": 640, "flow_smooth_px": 1.0, "flow_finest_scale": 1,
+         "flow_iterations": 12, "flow_refinements": 5, "occlusion_px": 1.5, "min_shift_px": 0.1,
+         "sigma_min": 0.5, "sigma_max": 20.0, "pixel_sigmas": 3.5, "patch_px": 7, "patch_ratio": 1.6,
+         "mean_sigmas": 4.0, "min_agreement": 0.3},
+    ],
     "low_light": [
         {"model": "iat_enhance_exposure", "apply_below_mean": 255.0, "strength": 0.8, "max_side_px": 64,
          "self_ensemble": "mean", "ensemble_below_px": 10_000, **SMOOTH},
@@ -56,7 +62,7 @@ SAMPLES = {
         {"model": "gfpgan_1_4", "mode": "quality", "w": 0.0, "blend": 1.0, "detector": "yunet_2023mar",
          "min_score": 0.7, "nms_iou": 0.3, "top_k": 5000, "max_side_px": 1280, "min_face_px": 48,
          "max_face_px": 1024, "max_misfit_px": 20.0, "mask": "ellipse", "margin_px": 16, "feather_px": 16.0,
-         "antialias": 0.5},
+         "antialias": 0.5, "fade_frames": 2, "fade_share": 0.2, "smooth_radius": 1, "smooth_agreement": 6.0},
     ],
 }  # fmt: skip
 """Parameters beside those of the shipped presets: models and choices that no preset makes."""
@@ -75,7 +81,7 @@ def built(name: str, pixels) -> list[Enhancer]:
 
 
 def test_the_registry_names_exactly_these_enhancers():
-    assert NAMES == ("orient", "fusion", "low_light", "artefacts", "denoise_learned", "nlm", "deblur",
+    assert NAMES == ("orient", "fusion", "temporal_denoise", "low_light", "artefacts", "denoise_learned", "nlm", "deblur",
                      "super_resolution", "lanczos", "local_contrast", "face_restoration")  # fmt: skip
 
 
