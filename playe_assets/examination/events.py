@@ -1,4 +1,5 @@
-"""When things come and go: one pair of events a track, for motion one pair a stretch of time in which it moved."""
+"""When things come and go: a pair of events for each stretch of time in which a track was there; for motion a
+pair for each stretch in which anything moved."""
 
 from __future__ import annotations
 
@@ -12,8 +13,8 @@ from playe_assets.core.values import FrameDetections
 
 MOTION = "motion"
 """The label whose tracks are joined: a moving region has no identity, and one thing makes many of them."""
-JOIN_S = Fraction(2)
-"""Motion that pauses for less is one presence; it stands in the events' method of the manifest."""
+JOIN_S = Fraction(3)
+"""A thing that is missed, or motion that pauses, for less was there all the time."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def events_of(
     """
     looked = {name: [f.frame for f in found] for name, found in sampled.items()}
     found: list[Event] = []
-    for there in _presences(tracks, pts, time_base):
+    for there in _presences(tracks, looked, pts, time_base):
         frames = looked[there.detector]
         before = bisect_left(frames, there.first) - 1
         after = bisect_right(frames, there.last)
@@ -56,14 +57,30 @@ def events_of(
     return tuple(sorted(found, key=lambda e: (e.frame, e.kind, e.track)))
 
 
-def _presences(tracks: Sequence[Track], pts: Sequence[int], time_base: Fraction) -> list[_Presence]:
-    alone = [_Presence(t.first_frame, t.number, t.last_frame, t.number, t.detector, t.label) for t in tracks]
+def _presences(
+    tracks: Sequence[Track], looked: Mapping[str, Sequence[int]], pts: Sequence[int], time_base: Fraction
+) -> list[_Presence]:
+    """Stretches of time in which a thing was there; a track that was rejoined after a long absence has two."""
+
+    def apart(earlier: int, later: int) -> bool:
+        return (pts[later] - pts[earlier]) * time_base >= JOIN_S
+
+    alone = []
+    for track in tracks:
+        frames = looked[track.detector]
+        first = last = track.first_frame
+        for member, _ in track.members:
+            if apart(last, member) and bisect_left(frames, member) - bisect_right(frames, last) > 0:
+                alone.append(_Presence(first, track.number, last, track.number, track.detector, track.label))
+                first = member
+            last = member
+        alone.append(_Presence(first, track.number, last, track.number, track.detector, track.label))
     kept = [p for p in alone if p.label != MOTION]
     for name in sorted({p.detector for p in alone if p.label == MOTION}):
         open_: _Presence | None = None
         moving = [p for p in alone if p.label == MOTION and p.detector == name]
         for one in sorted(moving, key=lambda p: (p.first, p.last, p.first_track)):
-            if open_ is None or (pts[one.first] - pts[open_.last]) * time_base >= JOIN_S:
+            if open_ is None or apart(open_.last, one.first):
                 kept += [open_] if open_ else []
                 open_ = one
             elif one.last > open_.last:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -11,6 +12,8 @@ import pytest
 from PIL import Image
 
 from playe_assets.core.contracts import Frame
+from playe_assets.core.errors import PresetError
+from playe_assets.core.tracks import Shot
 from playe_assets.detectors import DETECTORS
 from playe_assets.detectors.haar_face import HaarFaceParams
 from playe_assets.detectors.hog_people import HogPeopleParams
@@ -99,7 +102,7 @@ def moving(frames: int, shake: bool = False):
         yield Frame(index, index, picture), left
 
 
-PARAMS = Mog2MotionParams(120, 25.0, 0.02, 5, 3, 120, 0.5, 480)
+PARAMS = Mog2MotionParams(120, 25.0, 0.02, 5, 3, 120, 0.5, 480, 0.0, 0.0, 1.0, 1.0)
 
 
 def test_motion_before_a_fixed_camera_is_boxed_where_it_is_and_not_while_it_learns():
@@ -117,3 +120,34 @@ def test_motion_before_a_fixed_camera_is_boxed_where_it_is_and_not_while_it_lear
 def test_a_camera_that_moves_reports_no_motion():
     detector = DETECTORS.get("mog2_motion")(PARAMS, FACTS)
     assert all(detector.detect(frame) == [] for frame, _ in moving(10, shake=True))
+
+
+def test_a_region_limits_where_motion_is_looked_for_and_boxes_stay_in_px_of_the_frame():
+    right = DETECTORS.get("mog2_motion")(replace(PARAMS, region_left=0.5), FACTS)
+    below = DETECTORS.get("mog2_motion")(replace(PARAMS, region_top=0.7), FACTS)
+    seen = [(right.detect(f), below.detect(f), at) for f, at in moving(18)]
+    assert all(found == [] for found, _, at in seen if at + 24 < 160)
+    assert all(found == [] for _, found, _ in seen), "it passes above this region"
+    inside = [(found, at) for found, _, at in seen if at > 170]
+    assert inside
+    for found, at in inside:
+        best = min(found, key=lambda f: abs(f.x - at))
+        assert abs(best.x - at) <= 2 and abs(best.width - 24) <= 4 and abs(best.y - 80) <= 2
+        assert min(f.x for f in found) >= 160
+
+
+def test_an_empty_region_is_refused_with_its_borders():
+    with pytest.raises(PresetError, match=r"left 0\.6"):
+        DETECTORS.get("mog2_motion")(replace(PARAMS, region_left=0.6, region_right=0.5), FACTS)
+
+
+def test_the_background_is_learned_anew_after_a_cut():
+    detector = DETECTORS.get("mog2_motion")(PARAMS, FACTS)
+    other = np.full((180, 320, 3), 200, np.uint8)
+    for frame, _ in moving(10):
+        detector.detect(replace(frame, shot=Shot(0, 0, frame.index)))
+    for index in range(10, 20):
+        assert detector.detect(Frame(index, index, other, shot=Shot(1, 10, index))) == []
+    other[80:110, 40:64] = 20
+    found = detector.detect(Frame(20, 20, other, shot=Shot(1, 10, 20)))
+    assert [(f.x, f.y) for f in found] == [(40, 80)]
