@@ -1,17 +1,23 @@
-"""Face restoration: found, aligned, restored by a generative network, and pasted back. For showing only."""
+"""Face restoration: found, aligned, restored by a generative network, and pasted back. For showing only.
+
+In photographs faces are found here; on clips they are those of the tracks, on one path of alignment each.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
-from playe_assets.core.contracts import NO_MODELS, Enhancer, Model, ModelUse, Pixels
+from playe_assets.core.contracts import NO_MODELS, Enhancer, Frame, Model, ModelUse, Pixels
 from playe_assets.core.errors import GovernanceError
 from playe_assets.core.params import bounds, card, one_of
+from playe_assets.core.tracks import Seen
 from playe_assets.core.values import AiClass, StreamFacts
+from playe_assets.enhancers.face_tracks import Part, averaged, faded, limited, on_frame, upright_size
+from playe_assets.enhancers.window import windows
 from playe_assets.inference.faces.align import FFHQ, FFHQ_SIDE, aligned, misfit, similarity
 from playe_assets.inference.faces.finders import find
 from playe_assets.inference.faces.found import Face, Floats, Limits
@@ -51,6 +57,17 @@ class FaceRestorationParams:
     feather_px: float = bounds(0.0, 48.0, "px of 512, sigma")
     antialias: float = bounds(0.0, 1.0, "sigma per px")
     """Smoothing before a picture is sampled more coarsely; 0.5 keeps what the coarser grid can carry."""
+    fade_frames: int = bounds(0, 25, "frames")
+    """Of clips: over so many frames a track's faces come in and go out, so that none leaps into view; not at cuts
+    and not at the clip's ends."""
+    fade_share: float = bounds(0.0, 1.0, "share")
+    """Of clips: inside of the limits of size and turn the change grows from 0 to the whole over this share of the
+    limit, so that a face that wavers around a limit does not blink; 0 makes the limits hard."""
+    smooth_radius: int = bounds(0, 4, "frames")
+    """Of clips: a track's change is averaged over so many of its frames to each side, on the template."""
+    smooth_agreement: float = bounds(0.5, 64.0, "8-bit units")
+    """Up to this mean difference (on the template) another frame of the track counts in full, from twice as much
+    not at all."""
 
 
 @dataclass
@@ -60,8 +77,21 @@ class _Tally:
     too_small: int = 0
     too_large: int = 0
     too_turned: int = 0
+    without_points: int = 0
     change: float = 0.0
     samples: float = 0.0
+
+    def plus(self, other: _Tally) -> _Tally:
+        return _Tally(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+
+@dataclass
+class _Held:
+    """A frame of a clip with its faces, by track."""
+
+    frame: Frame
+    parts: Mapping[int, Part]
+    tally: _Tally
 
 
 class FaceRestoration(Enhancer):
@@ -69,11 +99,27 @@ class FaceRestoration(Enhancer):
 
     The network sees RGB in -1..1 and gives the same. Grey pictures stay grey: the change is averaged over the
     channels. Nothing outside the mask changes, and what the network leaves alone keeps its exact samples.
+
+    On clips nothing is searched for: the faces are the tracks' (`Frame.seen`), whose points lie on one smoothed path.
+    A track that has no points stays as it is and is counted. What the network drew for one track is averaged over
+    that track's frames only.
     """
 
     name = "face_restoration"
-    version = "1"
+    version = "2"
     ai_class = AiClass.GENERATIVE
+    summaries: ClassVar[Mapping[str, str]] = {
+        "applied": "mean",
+        "faces_found": "sum",
+        "faces_restored": "sum",
+        "faces_too_small": "sum",
+        "faces_too_large": "sum",
+        "faces_too_turned": "sum",
+        "faces_without_points": "sum",
+        "mean_change_8bit": "mean",
+        "nearness": "max",
+        "pasted_share": "max",
+    }
     reference = (
         "X. Wang et al.: GFP-GAN, CVPR 2021 (chain and template); S. Zhou et al.: CodeFormer, NeurIPS 2022 (w); "
         "S. Umeyama, PAMI 13 (1991), 376-380 (alignment)"
@@ -93,14 +139,27 @@ class FaceRestoration(Enhancer):
         variant = {"w": nearness(params)} if takes_w(params) else {}
         return (ModelUse(params.detector), ModelUse(params.model, variant))
 
+    @classmethod
+    def reach(cls, params: Any) -> int:
+        """Frames in which a track comes and goes, and over which its change is averaged."""
+        return max(int(params.fade_frames), int(params.smooth_radius))
+
     def frame(self, pixels: Pixels) -> Pixels:
         """The picture with its faces restored; same shape and dtype."""
         out = pixels.copy(order="C")
         covered = np.zeros(pixels.shape[:2], np.uint8)
         for face in self._faces(pixels):
-            self._restore(face, pixels, out, covered)
+            matrix = similarity(face.landmarks, FFHQ)
+            crop = aligned(pixels, matrix, FFHQ_SIDE, self.params.antialias)
+            self._paste(self._restored(crop) - crop, matrix, 1.0, out, covered)
         self._covered = covered[:, :, None]
         return out
+
+    def stream(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """Every face track restored along its own path; a window of frames is held for fading and averaging."""
+        held = (self._held(item) for item in frames)
+        for window, centre in windows(held, self.reach(self.params)):
+            yield self._along(window, centre)
 
     def measured(self) -> dict[str, float]:
         """Faces over all frames, and the mean change of a sample under the mask in 8-bit units."""
@@ -112,6 +171,7 @@ class FaceRestoration(Enhancer):
             "faces_too_small": float(tally.too_small),
             "faces_too_large": float(tally.too_large),
             "faces_too_turned": float(tally.too_turned),
+            "faces_without_points": float(tally.without_points),
             "mean_change_8bit": mean,
             "nearness": nearness(self.params),
             "pasted_share": pasted_share(self.params),
@@ -126,34 +186,83 @@ class FaceRestoration(Enhancer):
         return {} if self._covered is None else {"faces": self._covered}
 
     def _faces(self, pixels: Pixels) -> list[Face]:
-        params, tally = self.params, self._tally
+        params = self.params
         picture, scale = shrunk(pixels, params.max_side_px)
-        kept = []
-        for seen in find(self.models[params.detector], picture, self._limits):
-            tally.found += 1
-            face = _in_frame(seen, scale)
-            short, long = sorted((face.width, face.height))
-            if short < params.min_face_px:
-                tally.too_small += 1
-            elif long > params.max_face_px:
-                tally.too_large += 1
-            elif misfit(similarity(face.landmarks, FFHQ), face.landmarks, FFHQ) > params.max_misfit_px:
-                tally.too_turned += 1
-            else:
-                kept.append(face)
-        return kept
+        faces = [_in_frame(seen, scale) for seen in find(self.models[params.detector], picture, self._limits)]
+        self._tally.found += len(faces)
+        return [face for face in faces if self._within(face) > 0.0]
 
-    def _restore(self, face: Face, pixels: Pixels, out: Pixels, covered: Any) -> None:
+    def _within(self, face: Face, soft: float = 0.0) -> float:
+        """Share, 0..1, by the limits of size and turn; a face beyond one of them is counted."""
         params, tally = self.params, self._tally
-        matrix = similarity(face.landmarks, FFHQ)
-        crop = aligned(pixels, matrix, FFHQ_SIDE, params.antialias)
-        change = self._restored(crop) - crop
+        short, long = sorted((face.width, face.height))
+        turned = 0.0
+        if short < params.min_face_px:
+            tally.too_small += 1
+        elif long > params.max_face_px:
+            tally.too_large += 1
+        elif (
+            turned := misfit(similarity(face.landmarks, FFHQ), face.landmarks, FFHQ)
+        ) > params.max_misfit_px:
+            tally.too_turned += 1
+        else:
+            above = limited(short, params.min_face_px, soft)
+            below = (limited(-long, -params.max_face_px, soft), limited(-turned, -params.max_misfit_px, soft))
+            return min(above, *below)
+        return 0.0
+
+    def _held(self, item: Frame) -> _Held:
+        """The frame with what the network draws for each of its tracks."""
+        self._tally, before = _Tally(), self._tally
+        height, width = item.pixels.shape[:2]
+        found: dict[int, Part] = {}
+        for seen in sorted((s for s in item.seen if s.label == "face"), key=_by_track):
+            self._tally.found += 1
+            if len(seen.landmarks) != len(FFHQ):
+                self._tally.without_points += 1
+                continue
+            face = on_frame(seen, upright_size(self.facts), (width, height))
+            share = self._within(face, self.params.fade_share)
+            if share > 0.0:
+                matrix = similarity(face.landmarks, FFHQ)
+                crop = aligned(item.pixels, matrix, FFHQ_SIDE, self.params.antialias)
+                found[seen.track] = Part(matrix, crop, self._restored(crop) - crop, share)
+        here, self._tally = self._tally, before
+        return _Held(item, found, here)
+
+    def _along(self, window: Sequence[_Held], centre: int) -> Frame:
+        params, held = self.params, window[centre]
+        out = held.frame.pixels.copy(order="C")
+        covered = np.zeros(out.shape[:2], np.uint8)
+        before, self._tally = self._tally, held.tally
+        used = 1
+        for track, part in held.parts.items():
+            places = [each.parts.get(track) for each in window]
+            near = [
+                other
+                for place, other in enumerate(places)
+                if other is not None and place != centre and abs(place - centre) <= params.smooth_radius
+            ]
+            change, count = averaged(part, near, params.smooth_agreement)
+            used = max(used, count)
+            share = part.share * faded([p is not None for p in places], centre, params.fade_frames)
+            self._paste(change, part.matrix, share, out, covered)
+        self._covered = covered[:, :, None]
+        here = self.measured()
+        numbers = {**here, "applied": float(here["faces_restored"] > 0)}
+        self._tally = before.plus(held.tally)
+        frame = held.frame
+        kind = "fused" if used > 1 else frame.kind
+        return replace(frame, pixels=out, numbers=numbers, kind=kind, fused_from=frame.fused_from + used - 1)
+
+    def _paste(self, change: Floats, matrix: Any, weight: float, out: Pixels, covered: Any) -> None:
+        params, tally = self.params, self._tally
         if self._mask is None:
             self._mask = soft_mask(FFHQ_SIDE, params.mask, params.margin_px, params.feather_px)
         before = int(np.count_nonzero(covered))
-        share = np.float32(pasted_share(params))
+        share = np.float32(pasted_share(params) * weight)
         tally.change += paste(out, covered, change * share, self._mask, matrix, params.antialias)
-        tally.samples += (int(np.count_nonzero(covered)) - before) * pixels.shape[2]
+        tally.samples += (int(np.count_nonzero(covered)) - before) * out.shape[2]
         tally.restored += 1
 
     def _restored(self, crop: Floats) -> Floats:
@@ -183,6 +292,10 @@ def takes_w(params: FaceRestorationParams) -> bool:
 def pasted_share(params: FaceRestorationParams) -> float:
     """Share of the network's change that is pasted."""
     return params.blend if takes_w(params) else params.blend * (1.0 - nearness(params))
+
+
+def _by_track(seen: Seen) -> int:
+    return seen.track
 
 
 def _in_frame(face: Face, scale: float) -> Face:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from playe_assets.core.contracts import Frame, ModelUse
+from playe_assets.core.contracts import ModelUse
 from playe_assets.core.errors import GovernanceError, PresetError
 from playe_assets.core.texts import catalogue
 from playe_assets.core.values import AiClass
@@ -24,7 +24,7 @@ from playe_assets_tests.plugins import FACTS, out_of_range, rebuilt, scene, surv
 PARAMS = FaceRestorationParams(
     model="gfpgan_1_4", mode="quality", w=0.0, blend=1.0, detector="yunet_2023mar", min_score=0.7,
     nms_iou=0.3, top_k=5000, max_side_px=1280, min_face_px=48, max_face_px=1024, max_misfit_px=20.0, mask="ellipse",
-    margin_px=16, feather_px=16.0, antialias=0.5,
+    margin_px=16, feather_px=16.0, antialias=0.5, fade_frames=0, fade_share=0.0, smooth_radius=0, smooth_agreement=6.0,
 )  # fmt: skip
 
 
@@ -222,16 +222,6 @@ def test_a_detector_that_no_decoder_is_known_for_is_refused():
     model.name = "blazeface"
     with pytest.raises(GovernanceError, match="yunet, retinaface, yolov8"):
         FaceRestoration(params, FACTS, {"blazeface": model}).frame(scene(64, 64))
-
-
-def test_a_stream_keeps_index_time_and_flag_and_counts_over_its_frames():
-    network = {"yunet_2023mar": Finder(points(100, 90, 40)), "gfpgan_1_4": Restorer(lambda x: x + 0.1)}
-    worker = FaceRestoration(PARAMS, FACTS, network)
-    taken = [Frame(i, 7 * i, scene(200, 220, seed=i), corrupt=i == 1) for i in range(3)]
-    given = list(worker.stream(iter(taken)))
-    assert [(f.index, f.pts, f.corrupt) for f in given] == [(f.index, f.pts, f.corrupt) for f in taken]
-    assert worker.measured()["faces_restored"] == 3.0
-    assert all(isinstance(v, float) for v in worker.measured().values())
 
 
 def test_it_is_registered_as_generative_says_what_it_does_and_bounds_every_parameter():
