@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from playe_assets.core.contracts import Frame, Pixels
+from playe_assets.enhancers.flow import Flow, Mask, enlarged, flow_between, flow_plane, warped
 from playe_assets.enhancers.luma import planes, unit
 from playe_assets.enhancers.window import windows
 from playe_assets.media.evidence import Plane, shrunk
@@ -27,6 +28,17 @@ BACK_SHARE, BACK_PX2 = 0.01, 0.5
 """Motion there and back may differ, in squares, by this share of its length and these px of the reduced copy:
 N. Sundaram, T. Brox, K. Keutzer: Dense Point Trajectories by GPU-Accelerated Large Displacement Optical Flow,
 ECCV 2010."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """How motion is sought; beside the size fixed, because what it gets wrong the two tests refuse."""
+
+    flow_max_side_px: int
+    flow_smooth_px: float = 1.0
+    flow_finest_scale: int = 1
+    flow_iterations: int = 16
+    flow_refinements: int = 2
 
 
 @dataclass(frozen=True)
@@ -65,12 +77,9 @@ class Worked:
         return found
 
     @cached_property
-    def small(self) -> Any:
-        """(h', w') uint8: the luma in which motion is sought."""
-        height, width = self.luma.shape
-        ratio = min(1.0, self.flow_px / max(height, width))
-        size = (max(1, round(height * ratio)), max(1, round(width * ratio)))
-        return shrunk(np.rint(self.luma).astype(np.uint8)[:, :, np.newaxis], *size)[:, :, 0]
+    def small(self) -> Mask:
+        """(h', w'): the luma in which motion is sought."""
+        return flow_plane(self.given, Search(self.flow_px))
 
     @cached_property
     def base(self) -> Pixels:
@@ -104,28 +113,18 @@ class _Motion:
     """Flow between frames of the window, each pair and direction computed once."""
 
     def __init__(self) -> None:
-        self._found: dict[tuple[int, int], Any] = {}
-        self._dis: Any = None
+        self._found: dict[tuple[int, int], Flow | None] = {}
 
     def forget(self, first: int) -> None:
         """Drop what belongs to frames before `first`."""
         self._found = {k: v for k, v in self._found.items() if min(k) >= first}
 
-    def between(self, one: Worked, other: Worked) -> Any:
-        """(h', w', 2) px of the reduced copy, from `one` to `other`."""
+    def between(self, one: Worked, other: Worked) -> Flow | None:
+        """px of the reduced copy, from `one` to `other`; None where the pictures are too small to be searched."""
         key = (one.frame.index, other.frame.index)
         if key not in self._found:
-            self._found[key] = self._flow(one.small, other.small)
+            self._found[key] = flow_between(one.small, other.small, Search(one.flow_px))
         return self._found[key]
-
-    def _flow(self, one: Any, other: Any) -> Any:
-        import cv2
-
-        if min(one.shape) < 16 or np.array_equal(one, other):  # the method's coarsest patches do not fit
-            return np.zeros((*one.shape, 2), np.float32)
-        if self._dis is None:
-            self._dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-        return self._dis.calc(one, other, None)
 
 
 def _averaged(window: Sequence[Worked], centre: int, how: Smoothing, motion: _Motion) -> Frame:
@@ -139,8 +138,9 @@ def _averaged(window: Sequence[Worked], centre: int, how: Smoothing, motion: _Mo
     for place, other in enumerate(window):
         if place == centre or not other.usable or other.given.shape != item.given.shape:
             continue
-        moved, share = _carried(item, other, how, motion)
-        if share.any():
+        given = _carried(item, other, how, motion)
+        if given is not None and given[1].any():
+            moved, share = given
             total += moved * share[:, :, np.newaxis]
             weight += share
             used += 1
@@ -155,23 +155,28 @@ def _averaged(window: Sequence[Worked], centre: int, how: Smoothing, motion: _Mo
     return replace(frame, pixels=pixels, kind="fused", fused_from=frame.fused_from + used, numbers=numbers)
 
 
-def _carried(item: Worked, other: Worked, how: Smoothing, motion: _Motion) -> tuple[Plane, Plane]:
+def _carried(item: Worked, other: Worked, how: Smoothing, motion: _Motion) -> tuple[Plane, Plane] | None:
     """What `other` has to give, moved to where `item` shows the same, and its weight there, 0..1, (H, W)."""
     import cv2
 
     there, back = motion.between(item, other), motion.between(other, item)
-    met = _met(there, back)
+    if there is None or back is None:
+        return None
     height, width = item.luma.shape
-    luma = _moved(other.luma, there, cv2.INTER_LINEAR)
-    apart = _apart(luma - item.luma)
-    share = np.clip(2.0 - apart / np.float32(how.agreement), 0.0, 1.0)
-    share *= cv2.resize(met, (width, height), interpolation=cv2.INTER_LINEAR)
-    size = item.frame.pixels.shape[1::-1]
-    if share.shape != size[::-1]:
-        share = cv2.resize(share, size, interpolation=cv2.INTER_LINEAR)
-    change = other.change(how.of_results)
-    # Cubic: a result that is shifted by parts of a px four times would lose detail by linear interpolation.
-    return _moved(change, there, cv2.INTER_CUBIC).reshape(change.shape), share
+    luma, inside = _fetched(other.luma[:, :, np.newaxis], enlarged(there, height, width))
+    apart = _apart(luma[:, :, 0] - item.luma)
+    share = np.clip(2.0 - apart / np.float32(how.agreement), 0.0, 1.0) * (inside > 0)
+    share *= cv2.resize(_met(there, back), (width, height), interpolation=cv2.INTER_LINEAR)
+    high, wide = item.frame.pixels.shape[:2]
+    if share.shape != (high, wide):
+        share = cv2.resize(share, (wide, high), interpolation=cv2.INTER_LINEAR)
+    moved, _ = _fetched(other.change(how.of_results), enlarged(there, high, wide))
+    return moved, share
+
+
+def _fetched(plane: Any, flow: Flow) -> tuple[Any, Mask]:
+    """`warped` for planes of float32."""
+    return warped(plane, flow)
 
 
 def _apart(difference: Any) -> Any:
@@ -184,33 +189,9 @@ def _apart(difference: Any) -> Any:
     return np.maximum(size, np.float32(BIASED) * bias)
 
 
-def _met(there: Any, back: Any) -> Any:
-    """(h', w') float32: 1 where the motion from a px and back from where it leads end at the px, inside the frame."""
-    import cv2
-
-    x, y = _places(there)
-    again = cv2.remap(back, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+def _met(there: Flow, back: Flow) -> Any:
+    """(h', w') float32: 1 where the motion from a px, and back from where it leads, ends at the px."""
+    again = _fetched(back, there)[0]
     apart = np.square(there + again).sum(axis=2)
     length = np.square(there).sum(axis=2) + np.square(again).sum(axis=2)
-    inside = (x >= -0.5) & (x <= there.shape[1] - 0.5) & (y >= -0.5) & (y <= there.shape[0] - 0.5)
-    found: Any = (inside & (apart <= BACK_SHARE * length + BACK_PX2)).astype(np.float32)
-    return found
-
-
-def _places(flow: Any) -> tuple[Any, Any]:
-    height, width = flow.shape[:2]
-    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    return x + flow[:, :, 0], y + flow[:, :, 1]
-
-
-def _moved(plane: Any, flow: Any, method: int) -> Any:
-    """`plane` (H, W[, c]) fetched along `flow`, which was found on a copy of any size."""
-    import cv2
-
-    height, width = plane.shape[:2]
-    if flow.shape[:2] != (height, width):
-        ratio = (width / flow.shape[1], height / flow.shape[0])
-        flow = cv2.resize(flow, (width, height), interpolation=cv2.INTER_LINEAR)
-        flow *= np.array(ratio, np.float32)
-    x, y = _places(flow)
-    return cv2.remap(plane, x, y, method, borderMode=cv2.BORDER_REPLICATE)
+    return (apart <= BACK_SHARE * length + BACK_PX2).astype(np.float32)
