@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from playe_assets.core.contracts import Enhancer
 from playe_assets.core.values import (
@@ -50,9 +51,7 @@ class Made:
     frames_out: int = 0
     missing: tuple[Reason, ...] = ()
     deviations: tuple[Reason, ...] = ()
-
-
-Work = Callable[[Stage, Plan, Exhibit], Made]
+    segments: int = 0
 
 
 def enhance(stage: Stage, ingest_sha256: str, detections_sha256: str) -> EnhancedStage:
@@ -61,8 +60,6 @@ def enhance(stage: Stage, ingest_sha256: str, detections_sha256: str) -> Enhance
     Raises:
         IntegrityError: the two manifests do not belong to one examination.
     """
-    from playe_assets.examination.enhance_clip import enhance_clip
-    from playe_assets.examination.enhance_photo import enhance_photo
     from playe_assets.examination.verify import same_examination
 
     ingest = stage.manifest(IngestManifest, ingest_sha256)
@@ -71,11 +68,13 @@ def enhance(stage: Stage, ingest_sha256: str, detections_sha256: str) -> Enhance
     stage.recorder.examination_id = ingest.examination_id
     made = stage.planned(ingest)
     stage.limit_threads()
+    found = {e.exhibit: e.sha256 for e in detections.entries}
 
     def work(exhibit: Exhibit) -> _Done:
-        return _one(stage, made, exhibit, enhance_photo if _photo(exhibit) else enhance_clip)
+        return _one(stage, made, exhibit, found.get(exhibit.number))
 
     todo = [e for e in ingest.exhibits if e.processable]
+    _sweep(stage, made, todo, found)
     entries: list[Enhanced] = []
     derivatives: list[Derivative] = []
     pictures: list[PictureRef] = []
@@ -98,6 +97,17 @@ LARGE_PX = 24_000_000
 """A photograph larger than this is worked on alone: its decoded samples and results fill the memory twice."""
 
 
+def _sweep(stage: Stage, made: Plan, todo: Sequence[Exhibit], found: Mapping[str, str | None]) -> None:
+    """Remove what earlier runs left of segments, except finished ones of this very examination."""
+    from playe_assets.examination.enhance_clip import job_of, parts_of
+
+    keys: list[str] = []
+    for exhibit in todo:
+        if not _photo(exhibit) and exhibit.facts is not None:
+            keys += job_of(stage, made, exhibit, found.get(exhibit.number))[2].values()
+    parts_of(stage).keep_only(keys)
+
+
 def _photo(exhibit: Exhibit) -> bool:
     return exhibit.media is MediaKind.PHOTO
 
@@ -107,7 +117,10 @@ def _alone(exhibit: Exhibit) -> bool:
     return not _photo(exhibit) or facts is None or facts.width * facts.height > LARGE_PX
 
 
-def _one(stage: Stage, made: Plan, exhibit: Exhibit, work: Work) -> _Done:
+def _one(stage: Stage, made: Plan, exhibit: Exhibit, detections: str | None) -> _Done:
+    from playe_assets.examination.enhance_clip import enhance_clip
+    from playe_assets.examination.enhance_photo import enhance_photo
+
     promised = exhibit.facts.frame_count if exhibit.facts else 0
     try:
         with stage.recorder.operation(
@@ -117,7 +130,10 @@ def _one(stage: Stage, made: Plan, exhibit: Exhibit, work: Work) -> _Done:
             inputs=[exhibit.sha256],
             params={"preset": made.preset.name, "preset_sha256": made.preset.sha256},
         ) as op:
-            done = work(stage, made, exhibit)
+            if _photo(exhibit):
+                done = enhance_photo(stage, made, exhibit)
+            else:
+                done = enhance_clip(stage, made, exhibit, detections)
             op.outputs += [d.sha256 for d in done.derivatives]
             op.metrics.update(frames_decoded=done.frames_decoded, frames_out=done.frames_out,
                               frames_corrupt=done.frames_corrupt)  # fmt: skip
@@ -139,21 +155,28 @@ def _one(stage: Stage, made: Plan, exhibit: Exhibit, work: Work) -> _Done:
         frames_out=done.frames_out,
         missing=done.missing,
         deviations=done.deviations,
+        segments=done.segments,
     )
     return entry, done.derivatives, shown
 
 
 def recorded_step(
-    stage: Stage, exhibit: Exhibit, number: int, planned: PlannedStep, inputs: Sequence[str]
+    stage: Stage,
+    exhibit: Exhibit,
+    number: int,
+    planned: PlannedStep,
+    inputs: Sequence[str],
+    segment: Mapping[str, int] | None = None,
 ) -> AbstractContextManager[Operation]:
-    """The pair of log lines of one step on one exhibit; every parameter stands in it."""
+    """The pair of log lines of one step on one exhibit, of a clip on one segment; every parameter stands in it."""
     cls = planned.cls
+    extra: dict[str, Any] = {"segment": dict(segment)} if segment else {}
     return stage.recorder.operation(
         "processing.step",
         exhibit=exhibit.number,
         step=f"{number} {cls.name}",
         inputs=inputs,
-        params={"version": cls.version, **planned.plain},
+        params={"version": cls.version, **planned.plain, **extra},
         ai_class=planned.ai_class.value,
     )
 

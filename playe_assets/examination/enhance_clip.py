@@ -1,226 +1,232 @@
-"""The preset's clip steps over one clip, streamed: master, viewing proxy, map of contributors, time ledger.
+"""The preset's clip steps over one clip, segment by segment: what is finished stays, what is missing is made.
 
-Memory is flat in the clip's length: frames pass one by one through generators, and encoders write as they go.
+Memory is flat in the clip's length: frames pass one by one through generators, and of each frame a few dozen
+bytes are kept. A run that was killed goes on after its last finished segment (`clips/parts.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
-from playe_assets.core.contracts import Enhancer, Frame, Pixels
+from playe_assets.core.canonical import digest, to_plain
+from playe_assets.core.contracts import Enhancer
 from playe_assets.core.errors import UndecodableError
-from playe_assets.core.values import AiClass, Derivative, Exhibit, MediaKind, Reason, StreamFacts
+from playe_assets.core.texts import text
+from playe_assets.core.values import Exhibit, ExhibitDetections, MediaKind, Reason, Step, StreamFacts
+from playe_assets.custody.environment import code_version, examination_runtime
+from playe_assets.custody.record import Operation
+from playe_assets.examination.clips.assemble import Assembled, Collected, assemble, collected
+from playe_assets.examination.clips.clip import ClipJob, work_run
+from playe_assets.examination.clips.pace import Pace
+from playe_assets.examination.clips.parts import SCHEMA, Part, Parts
+from playe_assets.examination.clips.segments import Segment, runs_of, segments_of
+from playe_assets.examination.clips.summary import class_of, summarised
+from playe_assets.examination.clips.table import Numbers
 from playe_assets.examination.detect import facts_of
-from playe_assets.examination.enhance import (
-    Made,
-    highest,
-    record_models,
-    recorded_step,
-    step_of,
-    worker_of,
-)
-from playe_assets.examination.enhance_photo import upright
+from playe_assets.examination.enhance import Made, highest, record_models, recorded_step, worker_of
 from playe_assets.examination.plan import Plan
 from playe_assets.examination.stage import Stage
-from playe_assets.exporters.pictures import make_pictures
-from playe_assets.media.clip import ClipReader, read_clip
-from playe_assets.media.clip_write import ClipWriter, ProxyWriter
-from playe_assets.media.ledger import write_ledger
-from playe_assets.media.pixel_digest import PixelDigest
-
-_PROGRESS_FRAMES = 50
+from playe_assets.media.pixel_digest import frames_sha256
 
 
-@dataclass
-class _Shown:
-    """The frame that the report shows: the middle one by the container's count, the first if that never came."""
-
-    index: int
-    before: Pixels | None = None
-    after: Pixels | None = None
-    contributors: Pixels | None = None
-    frame: int = 0
+def parts_of(stage: Stage) -> Parts:
+    """The finished segments of the stage's case."""
+    return Parts(stage.folder.root / "segments")
 
 
-@dataclass
-class _Outputs:
-    """The writers of one clip and the files they write."""
-
-    folder: Path
-    base: Fraction
-    made: Plan
-    facts: StreamFacts
-    stack: ExitStack
-    open: dict[str, Any] = field(default_factory=dict)
-
-    def writer(self, kind: str, make: Callable[..., Any], suffix: str, facts: StreamFacts | None) -> Any:
-        """The writer of `kind`, opened when its first frame comes."""
-        if kind not in self.open:
-            path = self.folder / f"{kind}{suffix}"
-            self.open[kind] = self.stack.enter_context(make(path, self.base, self.made.preset.output, facts))
-        return self.open[kind]
-
-
-def enhance_clip(stage: Stage, made: Plan, exhibit: Exhibit) -> Made:
+def enhance_clip(stage: Stage, made: Plan, exhibit: Exhibit, detections: str | None) -> Made:
     """Apply the steps to every frame; no frame is added, dropped or re-timed.
+
+    `detections` is the digest of what was found in the exhibit, None where detection failed.
 
     Raises:
         UndecodableError: not a single frame could be decoded.
+        IntegrityError: a step did not hand on every frame once, in order, or a part is missing at the end.
     """
-    facts = facts_of(exhibit)
-    planned = made.steps[MediaKind.CLIP]
-    workers = [worker_of(stage, made, p, facts) for p in planned]
-    shown = _Shown(facts.frame_count // 2)
-    reader = read_clip(stage.store.path(exhibit.sha256), facts)
-    base = Fraction(facts.time_base or "1/1000")
-    with stage.store.scratch() as folder, ExitStack() as records:
-        # The steps work on the stream at the same time, so their pairs of lines span the same minutes.
-        ops = [
-            records.enter_context(recorded_step(stage, exhibit, i, p, [exhibit.sha256] if i == 1 else []))
-            for i, p in enumerate(planned, 1)
-        ]
-        out_frames = 0
-        with ExitStack() as stack:
-            outputs = _Outputs(folder, base, made, facts, stack)
-            digests = [PixelDigest() for _ in workers]
-            for frame in _chain(_source(reader, shown, facts), workers, digests):
-                _write(outputs, frame)
-                if frame.index in (0, shown.index):
-                    shown.after, shown.frame = frame.pixels, frame.index
-                    shown.contributors = frame.side.get("contributors")
-                out_frames += 1
-                if out_frames % _PROGRESS_FRAMES == 0:
-                    stage.progress(f"{exhibit.number} frames", out_frames, facts.frame_count)
-        if out_frames == 0:
-            raise UndecodableError("media.no_frames", file=exhibit.name_shown)
-        steps = tuple(
-            step_of(i, made, p, w) for i, (p, w) in enumerate(zip(planned, workers, strict=True), 1)
-        )
-        derivatives = _adopt(stage, exhibit, outputs, highest(steps))
-        taken = exhibit.sha256
-        for op, step, digest, worker in zip(ops, steps, digests, workers, strict=True):
-            # As with photographs, the chain of digests runs over samples: all frames that left the step.
-            op.inputs[:] = [taken]
-            taken = digest.hexdigest()
-            op.outputs.append(taken)
-            op.metrics.update(step.measured)
-            record_models(op, worker, step)
-    pictures: dict[str, bytes] = {}
-    if shown.before is not None and shown.after is not None:
-        pictures = make_pictures(shown.before, shown.after, shown.contributors)
-    report = reader.report
+    parts = parts_of(stage)
+    job, segments, keys = job_of(stage, made, exhibit, detections)
+    missing = [s for s in segments if parts.find(keys[s.number]) is None]
+    _note_reused(stage, exhibit, segments, missing)
+    total = job.facts.frame_count
+    pace = Pace(stage, text("clips.frames", stage.settings.language, exhibit=exhibit.number), total,
+                total - sum(s.frames for s in missing))  # fmt: skip
+    opened = _opener(stage, made, exhibit, len(segments))
+    for run in runs_of(missing):
+        workers = [worker_of(stage, made, p, job.facts) for p in made.steps[MediaKind.CLIP]]
+        work_run(job, run, workers, parts, keys, opened=opened, finished=_finisher(made, exhibit),
+                 advance=pace.advance)  # fmt: skip
+    pace.finish()
+    whole = collected(parts, segments, keys, job.shown)
+    if not len(whole.table):
+        raise UndecodableError("media.no_frames", file=exhibit.name_shown)
+    steps = _steps(made, whole.table.numbers)
+    pace = Pace(stage, text("clips.viewing_copy", stage.settings.language, exhibit=exhibit.number),
+                len(whole.table))  # fmt: skip
+    folder = parts.scratch(f"assembly-{exhibit.number}")
+    done = assemble(stage, job, exhibit, whole, folder, highest(steps), pace.advance)
+    pace.finish()
     return Made(
         steps=steps,
-        derivatives=derivatives,
-        pictures=pictures,
-        picture_frame=shown.frame,
-        frames_in=facts.frame_count,
-        frames_decoded=report.frames_decoded,
-        frames_corrupt=report.frames_corrupt,
-        frames_out=out_frames,
-        missing=(*exhibit.missing, *_missing(reader, facts)),
-        deviations=(*_conversion(reader), *_deviations(outputs, facts)),
+        derivatives=list(done.derivatives),
+        pictures=whole.pictures,
+        picture_frame=whole.shown,
+        frames_in=total,
+        frames_decoded=len(whole.table),
+        frames_corrupt=sum(whole.table.corrupt),
+        frames_out=len(whole.table),
+        missing=(*exhibit.missing, *_missing(whole, job.facts)),
+        deviations=(*_conversion(whole), *_deviations(done, job.facts)),
+        segments=len(segments),
     )
 
 
-def _source(reader: ClipReader, shown: _Shown, facts: StreamFacts) -> Iterator[Frame]:
-    for frame in reader:
-        if frame.index in (0, shown.index):
-            shown.before = upright(frame.pixels, facts)
-        yield frame
+def job_of(
+    stage: Stage, made: Plan, exhibit: Exhibit, detections: str | None
+) -> tuple[ClipJob, tuple[Segment, ...], dict[int, str]]:
+    """The work on one clip: what decides its frames, its segments, and the name of each one's part."""
+    facts = facts_of(exhibit)
+    planned = made.steps[MediaKind.CLIP]
+    shown = facts.frame_count // 2
+    key = {
+        "schema": SCHEMA,
+        "exhibit": exhibit.sha256,
+        "facts": to_plain(facts),
+        "detections": detections,
+        "steps": [
+            {"use": p.cls.name, "version": p.cls.version, "params": p.plain,
+             "models": [{"variant": to_plain(m.use), "weights": m.weights, **m.facts}
+                        for m in made.prepared(p.needs)]}
+            for p in planned
+        ],
+        "engine": made.engine(stage.settings),
+        "code_version": code_version(),
+        "runtime": examination_runtime(),
+        "output": to_plain(made.preset.output),
+        "shown": shown,
+    }  # fmt: skip
+    job = ClipJob(
+        exhibit=exhibit.number,
+        path=stage.store.path(exhibit.sha256),
+        facts=facts,
+        base=Fraction(facts.time_base or "1/1000"),
+        output=made.preset.output,
+        found=stage.manifest(ExhibitDetections, detections) if detections else None,
+        reaches=tuple(p.cls.reach(p.params) for p in planned),
+        shown=shown,
+    )
+    segments = segments_of(facts.frame_count, facts.width, facts.height, made.preset.video.segments)
+    decided = digest(key)
+    keys = {
+        s.number: digest({"clip": decided, "first": s.first_frame, "last": None if s.last else s.last_frame})
+        for s in segments
+    }
+    return job, segments, keys
 
 
-def _chain(frames: Iterator[Frame], workers: list[Enhancer], digests: list[PixelDigest]) -> Iterator[Frame]:
-    for worker, digest in zip(workers, digests, strict=True):
-        frames = _digested(worker.stream(frames), digest)
-    return frames
+def _note_reused(
+    stage: Stage, exhibit: Exhibit, segments: Sequence[Segment], missing: Sequence[Segment]
+) -> None:
+    """One line for what an earlier run of this examination had finished."""
+    absent = {s.number for s in missing}
+    reused = [s for s in segments if s.number not in absent]
+    if reused:
+        spans = [f"{run[0].number}-{run[-1].number}" for run in runs_of(reused)]
+        stage.recorder.note("processing.segments_reused", exhibit=exhibit.number, step="segments",
+                            params={"segments": spans, "of": len(segments)},
+                            metrics={"segments_reused": len(reused),
+                                     "frames_reused": sum(s.frames for s in reused)})  # fmt: skip
 
 
-def _digested(frames: Iterator[Frame], digest: PixelDigest) -> Iterator[Frame]:
-    for frame in frames:
-        digest.update(frame.pixels)
-        yield frame
+def _opener(stage: Stage, made: Plan, exhibit: Exhibit, count: int) -> Callable[[Segment], Any]:
+    """The pairs of log lines around a segment. The steps work on the stream at the same time, a few frames apart,
+    so their pairs span the same minutes: from the segment before to the segment's last frame."""
+
+    @contextmanager
+    def opened(segment: Segment) -> Iterator[list[Operation]]:
+        with ExitStack() as records:
+            yield [
+                records.enter_context(
+                    recorded_step(stage, exhibit, number, planned, [exhibit.sha256] if number == 1 else [],
+                                  segment={"number": segment.number, "of": count})
+                )
+                for number, planned in enumerate(made.steps[MediaKind.CLIP], 1)
+            ]  # fmt: skip
+
+    return opened
 
 
-def _write(outputs: _Outputs, frame: Frame) -> None:
-    outputs.writer("master", ClipWriter, ".mkv", outputs.facts).add(frame)
-    outputs.writer("proxy", ProxyWriter, ".mp4", outputs.facts).add(frame)
-    counts = frame.side.get("contributors")
-    if counts is not None:
-        outputs.writer("contributors", ClipWriter, ".mkv", None).add_pixels(counts, frame.pts)
+def _finisher(made: Plan, exhibit: Exhibit) -> Callable[..., None]:
+    """Fills a segment's operations: the chain of digests runs over the samples that left each step."""
+
+    def finished(
+        segment: Segment, part: Part, operations: Sequence[Operation], workers: Sequence[Enhancer]
+    ) -> None:
+        numbers = Numbers()
+        numbers.extend(part.numbers, len(part.pts))
+        taken = exhibit.sha256
+        for op, step, frames, worker in zip(
+            operations, _steps(made, numbers), part.steps, workers, strict=True
+        ):
+            op.inputs[:] = [taken]
+            taken = frames_sha256(frames)
+            op.outputs.append(taken)
+            op.metrics.update(frames=len(frames), **step.measured)
+            record_models(op, worker, step)
+
+    return finished
 
 
-def _adopt(stage: Stage, exhibit: Exhibit, outputs: _Outputs, ai_class: AiClass) -> list[Derivative]:
-    found: list[Derivative] = []
-    types = {"master": "video/x-matroska", "proxy": "video/mp4", "contributors": "video/x-matroska"}
-    for kind, writer in outputs.open.items():
-        sha256, size = stage.store.adopt(writer.path)
-        parents = (exhibit.sha256,) if kind != "proxy" else (exhibit.sha256, found[0].sha256)
-        found.append(
-            Derivative(
-                number="",
-                exhibit=exhibit.number,
-                kind=kind,
-                sha256=sha256,
-                size=size,
-                media_type=types[kind],
-                was_derived_from=parents,
-                ai_class=ai_class,
-                pixel_sha256=writer.report.pixel_sha256,
-                width=writer.report.width,
-                height=writer.report.height,
-                frame_count=len(writer.report.rows),
-                suffix=writer.path.suffix,
-                encoder=writer.report.encoder,
-            )
+def _steps(made: Plan, numbers: Numbers) -> tuple[Step, ...]:
+    """The steps as the manifest states them, out of the numbers of all frames; whoever worked them."""
+    return tuple(
+        Step(
+            number,
+            p.cls.name,
+            p.cls.version,
+            p.plain,
+            class_of(p.ai_class, number, numbers),
+            p.cls.reference,
+            summarised(p.cls, number, numbers),
+            {k: v for m in made.prepared(p.needs) for k, v in sorted(m.weights.items())},
         )
-    ledger = write_ledger(outputs.open["master"].report.rows, outputs.base)
-    found.append(
-        Derivative("", exhibit.number, "ledger", stage.store.put_bytes(ledger), len(ledger), "text/csv",
-                   (exhibit.sha256, found[0].sha256), AiClass.NONE, suffix=".csv",
-                   frame_count=found[0].frame_count)
-    )  # fmt: skip
-    return found
+        for number, p in enumerate(made.steps[MediaKind.CLIP], 1)
+    )
 
 
-def _missing(reader: ClipReader, facts: StreamFacts) -> tuple[Reason, ...]:
-    report = reader.report
+def _missing(whole: Collected, facts: StreamFacts) -> tuple[Reason, ...]:
     found = []
-    if report.frames_decoded < facts.frame_count:
-        found.append(Reason("frames_not_decoded", {"decoded": report.frames_decoded,
-                                                   "promised": facts.frame_count}))  # fmt: skip
-    if report.frames_corrupt:
-        found.append(Reason("frames_corrupt", {"corrupt": report.frames_corrupt}))
-    if report.other_size:
-        found.append(Reason("frames_other_size", {"count": report.other_size}))
+    decoded, corrupt = len(whole.table), sum(whole.table.corrupt)
+    if decoded < facts.frame_count:
+        found.append(Reason("frames_not_decoded", {"decoded": decoded, "promised": facts.frame_count}))
+    if corrupt:
+        found.append(Reason("frames_corrupt", {"corrupt": corrupt}))
+    if whole.other_size:
+        found.append(Reason("frames_other_size", {"count": whole.other_size}))
     return tuple(found)
 
 
-def _conversion(reader: ClipReader) -> tuple[Reason, ...]:
+def _conversion(whole: Collected) -> tuple[Reason, ...]:
     """How samples became RGB, where the stream did not state it and we had to assume."""
-    found = reader.report.conversion
-    if found is None or not (found.matrix_assumed or found.range_assumed):
+    found = whole.conversion
+    if found is None or not (found["matrix_assumed"] or found["range_assumed"]):
         return ()
     return (
         Reason(
-            "colour_assumed", {"matrix": found.matrix, "range": "full" if found.full_range else "limited"}
+            "colour_assumed",
+            {"matrix": found["matrix"], "range": "full" if found["full_range"] else "limited"},
         ),
     )
 
 
-def _deviations(outputs: _Outputs, facts: StreamFacts) -> tuple[Reason, ...]:
+def _deviations(done: Assembled, facts: StreamFacts) -> tuple[Reason, ...]:
     found = []
     if facts.audio_streams:
         found.append(Reason("audio_not_carried", {"streams": facts.audio_streams}))
     for kind in ("master", "proxy"):
-        found += [
-            Reason(r.code, {**r.facts, "derivative": kind}) for r in outputs.open[kind].report.deviations()
-        ]
+        found += [Reason(r.code, {**r.facts, "derivative": kind}) for r in done.reports[kind].deviations()]
     if facts.bit_depth > 8:
         found.append(Reason("proxy_8_bit", {"bits": facts.bit_depth}))
     return tuple(found)

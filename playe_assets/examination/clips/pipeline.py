@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass
 from queue import Empty, Queue
 from types import TracebackType
@@ -100,8 +100,7 @@ class Chain:
 
     def add(self, items: Iterator[T]) -> Iterator[T]:
         """`items`, to be closed with the chain, if it can be closed."""
-        if hasattr(items, "close"):
-            self._open.enter_context(closing(items))
+        self._open.callback(_close, items)
         return items
 
 
