@@ -25,6 +25,7 @@ from playe_assets.core.values import (
     StreamFacts,
 )
 from playe_assets.enhancers import ENHANCERS
+from playe_assets.examination.clips.pipeline import Chain, overlapped
 from playe_assets.examination.engine import engine_fields, model_field
 from playe_assets.examination.events import JOIN_S, events_of
 from playe_assets.examination.plan import Plan, PlannedDetector
@@ -33,7 +34,7 @@ from playe_assets.examination.shots import REFERENCE as CUTS
 from playe_assets.examination.shots import ContentScore, InShot, in_shots, shots_of
 from playe_assets.examination.stage import Stage, exhibit_faults, reason_of
 from playe_assets.examination.survey import METHOD, Surveyor
-from playe_assets.examination.tracks import tracks_of
+from playe_assets.examination.tracks import Traits, Watched, tracker_method, tracks_of, traits_of
 from playe_assets.media.clip import read_clip
 from playe_assets.media.photo import read_photo
 from playe_assets.media.survey import Survey, write_survey
@@ -61,11 +62,15 @@ class _Watch:
     sampling: Sampling
     found: list[FrameDetections] = field(default_factory=list)
     """Of every sampled frame, those without findings too."""
+    traits: list[tuple[Traits, ...]] = field(default_factory=list)
+    """Of a clip: looks and quality of the same findings."""
 
     def look(self, frame: Frame, clip: bool) -> None:
         """Detect in `frame` and keep what was found."""
         found = tuple(self.detector.detect(frame))
         self.found.append(FrameDetections(self.label, frame.index, frame.pts if clip else None, found))
+        if clip:
+            self.traits.append(traits_of(frame, found))
 
 
 def detect(stage: Stage, ingest_sha256: str) -> Detected:
@@ -160,10 +165,10 @@ def _findings(
         base = Fraction(facts.time_base or "1/1000")
         _watch_clip(stage, made, exhibit, seen, base)
         survey = stage.store.put_bytes(write_survey(seen.survey, base))
-        watched = [(w.found, w.planned.use.min_track_frames) for w in seen.watches]
-        tracks = tracks_of(watched, made, width, height)
+        watched = [Watched(w.found, w.traits, w.planned.use.min_track_frames) for w in seen.watches]
+        tracks = tracks_of(watched, made, width, height, seen.shots, base)
         events = events_of(tracks, {w.label: w.found for w in seen.watches}, seen.survey.pts, base)
-        methods.append(_survey_method(made))
+        methods += [_survey_method(made), tracker_method(made, base)]
     elif seen.watches:
         pixels = read_photo(stage.store.path(exhibit.sha256), exhibit.facts).pixels
         seen.sampled = 1
@@ -220,8 +225,11 @@ def _surveyed(stage: Stage, made: Plan, exhibit: Exhibit) -> Iterator[InShot]:
     wanted = made.preset.video.shots
     change = ContentScore(wanted.threshold)
     surveyor = Surveyor(change)
-    with read_clip(stage.store.path(exhibit.sha256), exhibit.facts) as reader:
-        yield from in_shots(map(surveyor.look, reader), change, wanted)
+    with read_clip(stage.store.path(exhibit.sha256), exhibit.facts) as reader, Chain() as chain:
+        # Decoding, surveying and detecting, each in a thread of its own.
+        decoded = chain.add(overlapped(iter(reader)))
+        looked = chain.add(overlapped(map(surveyor.look, decoded)))
+        yield from in_shots(looked, change, wanted)
 
 
 def _upright(facts: StreamFacts) -> Enhancer:
