@@ -1,7 +1,7 @@
-"""Writes clips: `ClipWriter` the lossless master (FFV1, Matroska), `ProxyWriter` the viewing copy (H.264).
+"""Writes clips: `ClipWriter` lossless ones (FFV1, Matroska), `ProxyWriter` the viewing copy (H.264, MP4).
 
-Both write the same bytes for the same frames (`+bitexact`: no dates, no random ids). libavformat's Matroska
-clock is 1 ms; the exact source time stamps therefore stand in the ledger, beside what was written.
+Both write the same bytes for the same frames (`+bitexact`: no dates, no random ids). The exact source time stamps
+stand in the ledger, beside what was written.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 
 from playe_assets.core.errors import IntegrityError, PresetError
 from playe_assets.media.colour_names import PRIMARIES, TRANSFERS
+from playe_assets.media.matroska_clock import CLOCK, MUXER_CLOCK, MUXER_OPTIONS, set_microseconds
 from playe_assets.media.pixel_digest import PixelDigest
 from playe_assets.media.write_report import WriteReport
 
@@ -26,6 +27,33 @@ if TYPE_CHECKING:
 
 FFV1_SLICES: Final = (4, 6, 9, 12, 15, 16, 20, 24)
 """Slice counts that FFV1 can lay out as a grid; others are refused by the encoder."""
+
+
+def start_shift(*times: Fraction | None) -> Fraction:
+    """What is added to every time so that none lies before zero: whole microseconds, 0 where none does."""
+    earliest = min((t for t in times if t is not None), default=Fraction(0))
+    return Fraction(-(-(-earliest * 10**6) // 1), 10**6) if earliest < 0 else Fraction(0)
+
+
+def rate_of(facts: StreamFacts | None) -> Fraction | None:
+    """The stated average rate, frames a second; encoders plan by it, no time is made of it."""
+    stated = Fraction(facts.average_rate) if facts and facts.average_rate else Fraction(0)
+    return stated if 0 < stated <= 1000 else None
+
+
+def sample_aspect(facts: StreamFacts | None, width: int, height: int) -> Fraction | None:
+    """The sample aspect ratio of written frames, inverted where `orient` has exchanged the sides.
+
+    Whether it has is seen by the written sides; a square picture of orientation 5..8 counts as turned.
+    """
+    if facts is None or not facts.sample_aspect_ratio:
+        return None
+    stated = Fraction(facts.sample_aspect_ratio.replace(":", "/"))
+    if stated <= 0:
+        return None
+    square = facts.width == facts.height
+    turned = facts.orientation >= 5 and (square or (width > height) != (facts.width > facts.height))
+    return 1 / stated if turned else stated
 
 
 class _Writer(ABC):
@@ -59,6 +87,8 @@ class _Writer(ABC):
                 self._target.mux(self._stream.encode(None))
         finally:
             self._target.close()
+        if kind is None:
+            self._finish()
         self.report.pixel_sha256 = self._digest.hexdigest()
 
     def add(self, frame: Frame) -> None:
@@ -79,7 +109,7 @@ class _Writer(ABC):
         self._digest.update(pixels)
         picture = self._picture(pixels)
         written = self._clock(pts)
-        picture.pts, picture.time_base = written, self.report.written_time_base
+        picture.pts, picture.time_base = written, self._encoder_clock()
         self.report.rows.append(pts, written, corrupt)
         self._target.mux(self._stream.encode(picture))
 
@@ -92,23 +122,22 @@ class _Writer(ABC):
         r.width, r.height = width + r.padded[0], height + r.padded[1]
         self._layout(pixels)
         r.written_time_base = self._written_time_base()
-        first = pts * self.time_base
-        r.shift_s = -first if first < 0 else Fraction(0)
+        r.shift_s = start_shift(pts * self.time_base)
         options = self._options(width, height)
         muxer = self._muxer_options()
         target = av.open(str(self.path), "w", format=self.container, options=muxer)
         self._target = target
-        stream: Any = target.add_stream(self.codec, options=options)
+        stream: Any = target.add_stream(self.codec, rate=rate_of(self.facts), options=options)
         stream.width, stream.height, stream.pix_fmt = r.width, r.height, self._pix_fmt
-        stream.time_base = r.written_time_base
+        stream.time_base = self._encoder_clock()
         context = stream.codec_context
-        context.time_base = r.written_time_base
+        context.time_base = self._encoder_clock()
         context.thread_count = self._threads()
         context.thread_type = "SLICE" if self.codec == "ffv1" else "AUTO"
         self._tag(context)
-        aspect = self.facts.sample_aspect_ratio if self.facts else None
-        if aspect and Fraction(aspect.replace(":", "/")) > 0:
-            context.sample_aspect_ratio = Fraction(aspect.replace(":", "/"))
+        aspect = sample_aspect(self.facts, width, height)
+        if aspect is not None:
+            context.sample_aspect_ratio = aspect
         self._stream = stream
         version = ".".join(str(n) for n in av.library_versions["libavcodec"])
         r.encoder = {"name": self.codec, "library": f"PyAV {av.__version__} (libavcodec {version})",
@@ -117,16 +146,14 @@ class _Writer(ABC):
                      "threads": self._threads()}  # fmt: skip
 
     def _clock(self, pts: int) -> int:
-        r = self.report
-        exact = (pts * self.time_base + r.shift_s) / r.written_time_base
-        written = round(exact)
-        floor = r.rows[-1].written_pts if r.rows else None
-        if floor is not None and written < floor + self._least_step:
-            if r.rows[-1].pts >= pts or self._least_step:
-                r.moved += 1
-            written = floor + self._least_step
-        r.max_deviation_s = max(r.max_deviation_s, abs(written - exact) * r.written_time_base)
-        return written
+        return self.report.written(pts, self.time_base, self._least_step)
+
+    def _encoder_clock(self) -> Fraction:
+        """What libav is told to count in."""
+        return self.report.written_time_base
+
+    def _finish(self) -> None:  # noqa: B027  (most containers need nothing)
+        """After the file was closed."""
 
     def _tag(self, context: Any) -> None:
         """Primaries and transfer go over as stated; matrix and range are ours: we made the samples."""
@@ -162,7 +189,8 @@ class ClipWriter(_Writer):
     """The lossless master: FFV1 version 3, every frame a key frame, a checksum a slice, in Matroska.
 
     RGB of 8 bits as `bgr0`, of 16 as `gbrp16le`; grey as `gray` or `gray16le`. `read_clip` gives the same
-    pixels back. Times are rounded to 1 ms (see `WriteReport.max_deviation_s`).
+    pixels back. Times are rounded to 1 microsecond, which gives the source's tick back for every clock whose
+    tick is at least 2 microseconds.
 
     Raises (at the first frame):
         PresetError: `output.ffv1_slices` is no count that FFV1 can lay out.
@@ -186,13 +214,19 @@ class ClipWriter(_Writer):
         return options
 
     def _muxer_options(self) -> dict[str, str]:
-        return {"fflags": "+bitexact"}
+        return dict(MUXER_OPTIONS)
+
+    def _encoder_clock(self) -> Fraction:
+        return MUXER_CLOCK
+
+    def _finish(self) -> None:
+        set_microseconds(self.path)
 
     def _threads(self) -> int:
         return 4  # slices are coded independently: the bytes are the same for any number (a test)
 
     def _written_time_base(self) -> Fraction:
-        return Fraction(1, 1000)
+        return CLOCK
 
     def _tag(self, context: Any) -> None:
         super()._tag(context)
