@@ -5,4 +5,9 @@ from __future__ import annotations
 from playe_assets.core.contracts_tracks import Fuser
 from playe_assets.core.registry import Registry
 
-FUSERS: Registry[Fuser] = Registry("fuser", {})
+FUSERS: Registry[Fuser] = Registry(
+    "fuser",
+    {
+        "track_fusion": "playe_assets.fusers.track_fusion:TrackFusion",
+    },
+)

@@ -1,0 +1,207 @@
+"""One picture of a thing from many crops: registered, fused where noise explains the residual, deconvolved.
+
+The reference is the best crop, and its px always count. Another crop counts at a place only where it differs
+from the reference, and from what the others agree on, by noise alone: what moves is never averaged away.
+Source: S. C. Park, M. K. Park, M. G. Kang, IEEE Signal Processing Magazine 20(3), 2003; the parts name theirs.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from playe_assets.core.contracts_tracks import Crop, Fused, Fuser
+from playe_assets.core.params import bounds, one_number_of, one_of
+from playe_assets.fusers.crops import Candidate, Working, chosen, registered
+from playe_assets.fusers.deconvolution import Sharpened, limited, richardson_lucy, wiener
+from playe_assets.fusers.explained import Tolerance, explained
+from playe_assets.fusers.placing import Grid, places_of
+
+if TYPE_CHECKING:
+    from playe_assets.core.contracts import Pixels
+
+Plane = npt.NDArray[np.float32]
+_FIELD = 3.3
+"""From a standard error after the kernel to the noise-to-signal ratio before it, for pictures whose spectrum
+falls with the square of the frequency: 4 pi 0.5 / 1.85 (see docs/track-fusion.md)."""
+
+
+@dataclass(frozen=True)
+class TrackFusionParams:
+    """Every number that changes a picture."""
+
+    scale: int = one_number_of(2, 3, 4)
+    """Output px per px of the crop along a side."""
+    most_crops: int = bounds(2, 400, "crops, the best by quality")
+    min_frames: int = bounds(2, 100, "crops that must contribute, else there is no picture")
+    min_side_px: int = bounds(4, 200, "px of the thing's shorter side")
+    motion: str = one_of("translation", "euclidean", "affine")
+    iterations: int = bounds(5, 500, "of ECC")
+    rounds: int = bounds(
+        0, 4, "registrations against the fused picture after the first against the reference"
+    )
+    min_likeness: float = bounds(0.0, 1.0, "ECC's correlation coefficient")
+    max_shift_px: float = bounds(0.5, 200.0, "px beyond the shift of the boxes")
+    max_zoom: float = bounds(1.0, 3.0, "ratio of sizes, either way")
+    flow_max_px: float = bounds(0.0, 10.0, "px; 0 leaves the local flow out")
+    flow_smooth_px: float = bounds(0.5, 20.0, "px, standard deviation")
+    flow_agree_px: float = bounds(0.05, 5.0, "px between forward and backward flow")
+    flow_gain: float = bounds(0.1, 1.0, "ratio of residual powers that the flow must reach to be used")
+    sigma_min: float = bounds(0.1, 20.0, "8-bit units")
+    sigma_max: float = bounds(0.5, 60.0, "8-bit units")
+    edge_px: float = bounds(0.0, 1.0, "px of misfit that is tolerated at edges")
+    pixel_sigmas: float = bounds(1.0, 10.0, "standard deviations")
+    patch_px: int = bounds(3, 15, "px", odd=True)
+    patch_ratio: float = bounds(1.0, 10.0, "mean square over the variance")
+    mean_sigmas: float = bounds(1.0, 10.0, "standard deviations of a patch's mean")
+    min_agreement: float = bounds(0.0, 1.0, "share of the thing's px that must be explained")
+    kernel_px: float = bounds(0.15, 1.0, "px of the crop, standard deviation of the placing kernel")
+    psf_sigma_px: float = bounds(0.0, 4.0, "px of the crop: optics, sensor and coder as one Gaussian")
+    deconvolution: str = one_of("wiener", "richardson_lucy")
+    noise_to_signal: float = bounds(1e-5, 10.0, "least ratio for Wiener; what is measured may raise it")
+    most_rounds: int = bounds(0, 200, "of Richardson-Lucy, which stops earlier at the noise")
+    limit_px: int = bounds(1, 10, "px of the crop around a place whose range limits ringing")
+    overshoot: float = bounds(0.0, 2.0, "of that range, beyond it")
+    uncertainty_gain: float = bounds(1.0, 64.0, "grey levels of the map a grey level of standard error")
+
+
+class TrackFusion(Fuser):
+    """Registration, robust fusion by normalised convolution, deconvolution with a stated Gaussian PSF."""
+
+    name: ClassVar[str] = "track_fusion"
+    version: ClassVar[str] = "1"
+    reference: ClassVar[str] = (
+        "Park, Park, Kang 2003 (super-resolution); Evangelidis, Psarakis 2008 (ECC); Knutsson, Westin 1993 "
+        "(normalised convolution); Wiener 1949; Richardson 1972, Lucy 1974"
+    )
+    Params: ClassVar[type] = TrackFusionParams
+
+    params: TrackFusionParams
+
+    def fuse(self, crops: Sequence[Crop]) -> Fused | None:
+        """See `Fuser.fuse`. Reasons in `refused`: `corrupt`, `size`, `quality` (beyond `most_crops`),
+        `repeated` (the same px as an earlier crop), `registration`, `zoom`, `residual`."""
+        p = self.params
+        refused: Counter[str] = Counter()
+        picked = chosen(crops, p, refused)
+        if picked is None:
+            return None
+        reference, others = picked
+        work = Working.of(reference)
+        fits = registered(work, others, p, refused)
+        if len(fits) + 1 < p.min_frames:
+            return None
+        sigma = float(np.clip(np.median([f.sigma for f in fits]), p.sigma_min, p.sigma_max))
+        grid, kept, trusts = self._gathered(work, fits, sigma)
+        mean = grid.mean()
+        # A crop whose noise spreads over neighbours says less than its variance: see `correlation`.
+        correlation = max(1.0, float(np.median([f.correlation for f in fits])))
+        error = grid.standard_error()
+        made, ratio = self._sharpened(work, mean, error, correlation)
+        picture = limited(made.picture, mean, p.limit_px * p.scale, p.overshoot)
+        uncertainty = error * np.float32(made.amplification * correlation * p.uncertainty_gain)
+        used = sorted(
+            [reference.frame, *(f.crop.frame for f, t in zip(fits, trusts, strict=True) if t.any())]
+        )
+        if len(used) < p.min_frames:
+            return None
+        box = work.box
+        inside = (slice(box[1] * p.scale, box[3] * p.scale), slice(box[0] * p.scale, box[2] * p.scale))
+        return Fused(
+            pixels=_as(picture, reference.pixels.dtype),
+            uncertainty=uncertainty.round().clip(0, 255).astype(np.uint8)[:, :, None],
+            contributors=np.minimum(grid.frames, 255).astype(np.uint8)[:, :, None],
+            single=_enlarged(reference.pixels, p.scale),
+            reference_frame=reference.frame,
+            frames=tuple(used),
+            refused=dict(sorted(refused.items())),
+            measured={
+                "frames_used": float(len(used)),
+                "contributors_mean": float(grid.frames[inside].mean()),
+                "registration_residual_px": float(np.median([f.left_over_px for f in fits])),
+                "residual_rms": float(np.median([f.rms for f in fits])),
+                "noise_sigma": sigma,
+                "noise_correlation": correlation,
+                "likeness": float(np.median([f.fit.likeness for f in fits])),
+                "flow_share": float(np.mean([f.fit.flow is not None for f in fits])),
+                "kept_own_share": float(kept),
+                "psf_sigma_px": p.psf_sigma_px,
+                "noise_to_signal": ratio,
+                "deconvolution_rounds": float(made.rounds),
+                "noise_amplification": made.amplification,
+                "standard_error": float(np.median(error[inside])) * made.amplification * correlation,
+            },
+        )
+
+    def _gathered(
+        self, work: Working, fits: Sequence[Candidate], sigma: float
+    ) -> tuple[Grid, float, list[npt.NDArray[np.bool_]]]:
+        """The finer grid, the share of the box that kept its own px, and where each crop counted.
+
+        First every crop at the crops' own scale; where what they say together differs from the reference by
+        more than its noise, the reference stays alone, however faint the difference was in each crop.
+        """
+        p = self.params
+        high, wide, _ = work.values.shape
+        trusts = [f.trust for f in fits]
+        x, y = places_of(high, wide, 1)
+        alone, both = Grid.empty(*work.values.shape), Grid.empty(*work.values.shape)
+        ones = np.ones((high, wide), np.float32)
+        alone.add(work.values, x, y, ones, sigma**2, p.kernel_px)
+        both.add(work.values, x, y, ones, sigma**2, p.kernel_px)
+        for f in fits:
+            both.add(
+                f.values, *f.fit.places(x, y), f.trust.astype(np.float32), f.variance(sigma), p.kernel_px
+            )
+        variance = float(np.median(alone.standard_error() ** 2 + both.standard_error() ** 2))
+        seen = np.ones((high, wide), bool)
+        same = explained(alone.mean() - both.mean(), seen, max(variance, 1e-6), work.slopes, tolerance(p))
+        left, top, right, bottom = work.box
+        kept = 1.0 - float(same[top:bottom, left:right].mean())
+        trusts = [t & same for t in trusts]
+        grid = Grid.empty(high * p.scale, wide * p.scale, work.values.shape[2])
+        x, y = places_of(high, wide, p.scale)
+        grid.add(work.values, x, y, np.ones(x.shape, np.float32), sigma**2, p.kernel_px)
+        for f, trust in zip(fits, trusts, strict=True):
+            fine = np.repeat(np.repeat(trust, p.scale, axis=0), p.scale, axis=1)
+            weight = fine * np.float32(sigma**2 / f.variance(sigma))
+            grid.add(f.values, *f.fit.places(x, y, p.scale), weight, f.variance(sigma), p.kernel_px)
+        return grid, kept, trusts
+
+    def _sharpened(
+        self, work: Working, mean: Plane, error: Plane, correlation: float
+    ) -> tuple[Sharpened, float]:
+        p = self.params
+        psf, kernel = p.psf_sigma_px * p.scale, p.kernel_px * p.scale
+        left, top, right, bottom = (v * p.scale for v in work.box)
+        noise = float(np.median(error[top:bottom, left:right])) * correlation
+        if p.deconvolution == "richardson_lucy":
+            return richardson_lucy(mean, psf, kernel, p.most_rounds, noise), 0.0
+        signal = float(mean[top:bottom, left:right].mean(axis=2).std())
+        ratio = max(p.noise_to_signal, _FIELD * (noise / max(signal, 1.0)) ** 2)
+        return wiener(mean, psf, kernel, ratio), ratio
+
+
+def tolerance(p: TrackFusionParams) -> Tolerance:
+    """The test's part of the parameters."""
+    return Tolerance(p.edge_px, p.pixel_sigmas, p.patch_px, p.patch_ratio, p.mean_sigmas)
+
+
+def _as(picture: Plane, dtype: npt.DTypeLike) -> Pixels:
+    """From 8-bit units to the samples' own type."""
+    unit = 1.0 if np.dtype(dtype) == np.uint8 else 257.0
+    found: Pixels = (picture * np.float32(unit)).round().clip(0, np.iinfo(dtype).max).astype(dtype)
+    return found
+
+
+def _enlarged(pixels: Pixels, scale: int) -> Pixels:
+    import cv2
+
+    size = (pixels.shape[1] * scale, pixels.shape[0] * scale)
+    made: Pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_LANCZOS4)
+    return made.reshape(size[1], size[0], pixels.shape[2])
