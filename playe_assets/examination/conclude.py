@@ -21,6 +21,8 @@ from playe_assets.core.values import (
 )
 from playe_assets.custody import environment
 from playe_assets.custody.log import utc_now
+from playe_assets.examination.conclude_clips import clip_parts
+from playe_assets.examination.clips.parts import parts_in
 from playe_assets.examination.judge import Manifests, judge, passed
 from playe_assets.examination.report import Issued, issue_notice, issue_report
 from playe_assets.examination.stage import Stage
@@ -100,7 +102,10 @@ def conclude(
             "device": {"code_version": environment.code_version(), **environment.env()},
         },
         audit_mode=stage.settings.audit,
-        pictures=tuple(picture_of(p.exhibit, pictures[p.sha256], p.frame) for p in enhanced.pictures),
+        pictures=tuple(
+            picture_of(p.exhibit, pictures[p.sha256], p.frame, p.track) for p in enhanced.pictures
+        ),
+        clips=clip_parts(stage, ingest, enhanced, metrics),
         attempts=_attempts(lines, stage.recorder.activity.run_id),
     )
     with stage.recorder.operation("processing.report", step="report", inputs=[metrics_sha256]) as work:
@@ -110,6 +115,8 @@ def conclude(
         work.outputs += [issued.json_sha256, issued.pdf_sha256]
     stage.recorder.note("custody.report_issued", step=issued.id,
                         output_sha256=[issued.json_sha256, issued.pdf_sha256])  # fmt: skip
+    # Until here a run that is killed and launched again would need them: it begins with the first stage.
+    parts_in(stage.folder.root).discard()
     manifest = {"schema": "playe-report-stage/1", "examination_id": ingest.examination_id,
                 "findings_sha256": issued.findings_sha256, "metrics": metrics_sha256}  # fmt: skip
     return Concluded(issued, stage.store.put_json(manifest))

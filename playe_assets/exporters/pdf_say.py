@@ -8,7 +8,7 @@ from typing import Any
 
 from playe_assets.core.texts import catalogue, reason_text, text
 
-_FACT = re.compile(r"(?<![\w.])(?:[0-9a-f]{64}|-?\d+(?:[/x]\d+)?)(?!\w)")
+_FACT = re.compile(r"(?<![\w.])(?:[0-9a-f]{64}|-?\d+(?:\.\d+|[/x]\d+)?)(?!\w)")
 """What varies in a gate's phrase: digests, numbers, fractions, sizes."""
 
 

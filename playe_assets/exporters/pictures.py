@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import struct
 import zlib
 from collections.abc import Mapping
@@ -24,6 +25,9 @@ LONG_SIDE = 900
 DIFFERENCE_GAIN = 8
 """Differences are amplified by this factor: 1/8 of the range of 8 bit is far beyond a faithful step."""
 ROLES = ("before", "after", "difference", "contributors", "consistency", "uncertainty", "faces")
+TRACK_ROLES = ("fused", "single", "uncertainty")
+"""Of one track, beside `best_1` upward: the picture fused from many frames, the best single frame enlarged to
+its size, and where the fused samples are how sure."""
 MAPS = ("consistency", "uncertainty", "faces")
 """Planes that enhancers make beside a derivative; the first two amplified by `DIFFERENCE_GAIN` already."""
 SCALE_COLOURS = (
@@ -82,8 +86,24 @@ def make_pictures(
     return found
 
 
-def picture_of(exhibit: str, data: bytes, frame: int | None = None) -> Picture:
-    """The report's entry for a picture made by `make_pictures`; role and scale are read from its bytes.
+def track_picture(pixels: Pixels, role: str, scale: Mapping[str, float] | None = None) -> bytes:
+    """PNG bytes of one picture of a track: (h, w, 1|3) uint8 or uint16, `role` of `TRACK_ROLES` or `best_<n>`.
+
+    `scale` goes into the caption: `gain` and `unit_max` of an uncertainty (8-bit units).
+
+    Raises:
+        IntegrityError: there is no such role.
+    """
+    if role not in TRACK_ROLES and not re.fullmatch(r"best_[1-9]\d*", role):
+        raise IntegrityError(
+            "report.picture_role", role=role, allowed=", ".join((*TRACK_ROLES, "best_1 ..."))
+        )
+    eight = _eight(pixels)
+    return _png(_small(eight[:, :, :1] if role == "uncertainty" else eight), role, dict(scale or {}))
+
+
+def picture_of(exhibit: str, data: bytes, frame: int | None = None, track: int | None = None) -> Picture:
+    """The report's entry for a picture made here; role and scale are read from its bytes.
 
     Raises:
         IntegrityError: the bytes are not such a picture.
@@ -93,7 +113,7 @@ def picture_of(exhibit: str, data: bytes, frame: int | None = None) -> Picture:
         raise IntegrityError("report.picture_unknown", exhibit=exhibit, size=len(data))
     width, height = struct.unpack(">II", data[16:24])
     return Picture(
-        exhibit, facts["role"], hashlib.sha256(data).hexdigest(), width, height, frame, facts["scale"]
+        exhibit, facts["role"], hashlib.sha256(data).hexdigest(), width, height, frame, facts["scale"], track
     )
 
 

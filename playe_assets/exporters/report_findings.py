@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from playe_assets.core.canonical import to_plain
+from playe_assets.core.tracks import Track
 from playe_assets.core.values import DetectionEntry, ExhibitDetections, Verdict
 from playe_assets.exporters.report_parts import ReportParts
+from playe_assets.exporters.report_video import video_findings
 
 
 def build_findings(parts: ReportParts, verdicts: Iterable[Verdict]) -> dict[str, Any]:
@@ -22,6 +24,7 @@ def build_findings(parts: ReportParts, verdicts: Iterable[Verdict]) -> dict[str,
         "detections": [_detected(e, parts.detections.get(e.exhibit)) for e in parts.detection.entries],
         "steps": to_plain(parts.enhanced.entries),
         "derivatives": to_plain(parts.enhanced.derivatives),
+        "video": video_findings(parts),
         "metrics": {
             "table_sha256": parts.metrics.table,
             "columns": to_plain(parts.metrics.columns),
@@ -50,11 +53,25 @@ def _detected(entry: DetectionEntry, found: ExhibitDetections | None) -> dict[st
                 "last_frame": t.last_frame,
                 "best_frame": t.best_frame,
                 "members": len(t.members),
+                "best_frames": list(t.best_frames),
+                "quality": _best_quality(t),
+                "rejoined": t.rejoined,
             }
             for t in (found.tracks if found else ())
         ],
         "timeline": _timeline(found) if found else [],
+        "shots": to_plain(found.shots) if found else [],
+        "events": to_plain(found.events) if found else [],
+        "survey": found.survey if found else None,
     }
+
+
+def _best_quality(track: Track) -> dict[str, float]:
+    """What the track's best frame scored."""
+    places = [i for i, (frame, _) in enumerate(track.members) if frame == track.best_frame]
+    if not places:
+        return {}
+    return {k: round(v[places[0]], 6) for k, v in sorted(track.quality.items()) if len(v) > places[0]}
 
 
 def _timeline(found: ExhibitDetections) -> list[dict[str, Any]]:

@@ -21,7 +21,7 @@ from playe_assets.exporters.report_log import step_records
 from playe_assets.exporters.report_parts import NoticeParts, ReportParts
 from playe_assets.exporters.report_withheld import is_hidden, overridden, withheld_derivatives
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 SECTIONS = (
     "administration",
     "exhibits",
@@ -34,7 +34,6 @@ SECTIONS = (
     "limitations",
     "custody",
 )
-_MADE = ("after", "difference", "contributors", "consistency", "uncertainty", "faces")
 
 
 def build_report(parts: ReportParts) -> dict[str, Any]:
@@ -69,6 +68,7 @@ def build_report(parts: ReportParts) -> dict[str, Any]:
                 "facts": "#/findings/steps",
                 "detections": "#/findings/detections",
                 "derivatives": "#/findings/derivatives",
+                "video": "#/findings/video",
                 "records": step_records(parts.log, parts.ingest.examination_id),
                 "environment": to_plain(parts.environment),
             },
@@ -84,11 +84,7 @@ def build_report(parts: ReportParts) -> dict[str, Any]:
                 "golden_set": parts.golden_set,
             },
             "pictures": {
-                "items": [
-                    to_plain(p)
-                    for p in parts.pictures
-                    if p.role not in _MADE or not is_hidden(parts, withheld, p.exhibit)
-                ],
+                "items": [to_plain(p) for p in parts.pictures if not is_hidden(parts, withheld, p)],
                 "withheld": withheld,
                 "frames": _frames(parts),
             },
@@ -252,8 +248,14 @@ def _frames(parts: ReportParts) -> list[dict[str, Any]]:
             "not_decoded": max(0, e.frames_in - e.frames_decoded),
             "dropped": max(0, e.frames_decoded - e.frames_out),
             "added": max(0, e.frames_out - e.frames_decoded),
-            "interpolated": 0,
+            "interpolated": _of_kind(parts, e.exhibit, "interpolated"),
+            "repeated": _of_kind(parts, e.exhibit, "repeated"),
         }
         for e in parts.enhanced.entries
         if e.failure is None
     ]
+
+
+def _of_kind(parts: ReportParts, exhibit: str, kind: str) -> int:
+    held = parts.clips.get(exhibit)
+    return held.ledger.kinds.get(kind, 0) if held and held.ledger else 0

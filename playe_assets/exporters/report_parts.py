@@ -16,6 +16,7 @@ from playe_assets.core.values import (
     Verdict,
 )
 from playe_assets.custody.record import Operator
+from playe_assets.exporters.report_video import ClipParts
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ class Picture:
 
     exhibit: str
     role: str
-    """`before`, `after`, `difference`, `contributors`, `consistency`, `uncertainty` or `faces`."""
+    """`before`, `after`, `difference`, `contributors`, `consistency`, `uncertainty` or `faces`; of a track
+    `best_1` upward, `fused`, `single`, `uncertainty`."""
     sha256: str
     width: int
     height: int
@@ -76,6 +78,8 @@ class Picture:
     """Index of the clip's frame; null for photographs."""
     scale: Mapping[str, float] = field(default_factory=dict)
     """`gain` of a difference, `high` of a contributors map, `unit_max` (largest difference, 8-bit units)."""
+    track: int | None = None
+    """Of a picture of one track: its number; 0 for a region that the operator marked."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +148,8 @@ class ReportParts:
     """`packages` (name to version), `runtime` and `device` (flat mappings)."""
     audit_mode: str = "full"
     pictures: tuple[Picture, ...] = ()
+    clips: Mapping[str, ClipParts] = field(default_factory=dict)
+    """Exhibit number to what is known of a clip over time."""
     attempts: tuple[Attempt, ...] = ()
     overrides: tuple[Override, ...] = ()
     golden_set: str | None = None

@@ -7,9 +7,13 @@ from typing import Any
 
 from playe_assets.core.canonical import to_plain
 from playe_assets.core.values import Verdict
-from playe_assets.exporters.report_parts import ReportParts
+from playe_assets.exporters.report_parts import Picture, ReportParts
 
 _MAIN = ("photo", "master")
+_APART = ("ledger", "track_fusion", "track_uncertainty")
+"""Made of the exhibit by themselves: what is wrong with the master is not wrong with them."""
+_MADE = ("after", "difference", "contributors", "consistency", "uncertainty", "faces")
+_OF_TRACKS = ("fused", "single", "uncertainty")
 
 
 def withheld_derivatives(parts: ReportParts, verdicts: Iterable[Verdict]) -> list[dict[str, Any]]:
@@ -41,19 +45,26 @@ def withheld_derivatives(parts: ReportParts, verdicts: Iterable[Verdict]) -> lis
     main = {d.exhibit: causes[d.number] for d in parts.enhanced.derivatives
             if d.kind in _MAIN and d.number in causes}  # fmt: skip
     for d in parts.enhanced.derivatives:
-        if d.kind != "ledger" and d.exhibit in main:  # a map or thumbnail of what is withheld shows it too
+        if d.kind not in _APART and d.exhibit in main:  # a map or thumbnail of what is withheld shows it too
             causes.setdefault(d.number, main[d.exhibit])
     exhibit = {d.number: d.exhibit for d in parts.enhanced.derivatives}
     return [{"derivative": n, "exhibit": exhibit.get(n), **causes[n]} for n in sorted(causes)]
 
 
-def is_hidden(parts: ReportParts, withheld: list[dict[str, Any]], exhibit: str) -> bool:
-    """Whether what was made of `exhibit` must not be pictured: it failed or is withheld."""
+def is_hidden(parts: ReportParts, withheld: list[dict[str, Any]], picture: Picture) -> bool:
+    """Whether a picture must not be shown: what it shows was made of a failed exhibit or is withheld."""
+    if picture.role not in (_MADE if picture.track is None else _OF_TRACKS):
+        return False
     numbers = {w["derivative"] for w in withheld}
-    failed = any(e.exhibit == exhibit and e.failure for e in parts.enhanced.entries)
-    return failed or any(
-        d.exhibit == exhibit and d.kind in _MAIN and d.number in numbers for d in parts.enhanced.derivatives
-    )
+    entry = next((e for e in parts.enhanced.entries if e.exhibit == picture.exhibit), None)
+    if entry is None or entry.failure is not None:
+        return True
+    if picture.track is None:
+        shown = {d.number for d in parts.enhanced.derivatives
+                 if d.exhibit == picture.exhibit and d.kind in _MAIN}  # fmt: skip
+    else:
+        shown = {f.derivative for f in entry.fused if f.track == picture.track}
+    return bool(shown & numbers)
 
 
 def overridden(parts: ReportParts, verdict: Verdict) -> bool:

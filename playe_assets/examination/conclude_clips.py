@@ -1,0 +1,65 @@
+"""What the report needs of clips over time, read from the store: the time ledger in figures, the flicker series."""
+
+from __future__ import annotations
+
+import io
+from array import array
+from collections import Counter
+from typing import Any
+
+from playe_assets.core.values import Derivative, EnhancedManifest, IngestManifest, MediaKind, MetricsManifest
+from playe_assets.examination.stage import Stage
+from playe_assets.exporters.report_video import FLICKER, ClipParts, LedgerSummary, thinned
+
+
+def clip_parts(
+    stage: Stage, ingest: IngestManifest, enhanced: EnhancedManifest, metrics: MetricsManifest
+) -> dict[str, ClipParts]:
+    """By exhibit. Every object is hashed again when it is read.
+
+    Raises:
+        IntegrityError: an object is absent or does not have its digest.
+    """
+    clips = {e.number for e in ingest.exhibits if e.media is MediaKind.CLIP}
+    ledgers = {d.exhibit: d for d in enhanced.derivatives if d.kind == "ledger" and d.exhibit in clips}
+    series = {str(r["exhibit"]): str(r["series"]) for r in metrics.rows if r.get("series")}
+    found = {}
+    for number in sorted(clips & {e.exhibit for e in enhanced.entries}):
+        compared, points = _flicker(stage, series[number]) if number in series else (0, ())
+        found[number] = ClipParts(
+            ledger=_ledger(stage, ledgers[number]) if number in ledgers else None,
+            series=series.get(number),
+            compared=compared,
+            flicker=points,
+        )
+    return found
+
+
+def _flicker(stage: Stage, sha256: str) -> tuple[int, tuple[tuple[float | None, ...], ...]]:
+    """How many frames were compared, and the points of those that were compared with the one before."""
+    import pandas as pd
+
+    table: Any = pd.read_parquet(io.BytesIO(stage.store.get_bytes(sha256)))
+    if not set(FLICKER) <= set(table.columns):
+        return len(table), ()
+    told = table[["pts", *FLICKER]].dropna()
+    values = [[round(float(v), 6) for v in told[name]] for name in FLICKER]
+    return len(table), thinned([[int(v) for v in told["pts"]], *values])
+
+
+def _ledger(stage: Stage, derivative: Derivative) -> LedgerSummary | None:
+    if derivative.suffix != ".parquet":
+        return None  # of an examination before the ledger had kinds
+    from playe_assets.media.time_ledger import read_time_ledger
+
+    rows, _ = read_time_ledger(stage.store.get_bytes(derivative.sha256))
+    kinds: Counter[str] = Counter()
+    corrupt, equal, pts, fused_from = 0, True, array("q"), array("l")
+    for row in rows:
+        kinds[row.kind] += 1
+        corrupt += row.corrupt
+        equal &= row.pts == row.source_pts
+        pts.append(row.pts)
+        fused_from.append(row.fused_from)
+    return LedgerSummary(derivative.sha256, len(pts), dict(sorted(kinds.items())), corrupt, equal,
+                         thinned([pts, fused_from]))  # fmt: skip
