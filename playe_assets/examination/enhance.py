@@ -99,13 +99,14 @@ LARGE_PX = 24_000_000
 
 def _sweep(stage: Stage, made: Plan, todo: Sequence[Exhibit], found: Mapping[str, str | None]) -> None:
     """Remove what earlier runs left of segments, except finished ones of this very examination."""
-    from playe_assets.examination.enhance_clip import job_of, parts_of
+    from playe_assets.examination.clips.parts import parts_in
+    from playe_assets.examination.enhance_clip import job_of
 
     keys: list[str] = []
     for exhibit in todo:
         if not _photo(exhibit) and exhibit.facts is not None:
             keys += job_of(stage, made, exhibit, found.get(exhibit.number))[2].values()
-    parts_of(stage).keep_only(keys)
+    parts_in(stage.folder.root).keep_only(keys)
 
 
 def _photo(exhibit: Exhibit) -> bool:

@@ -21,7 +21,7 @@ from playe_assets.custody.record import Operation
 from playe_assets.examination.clips.assemble import Assembled, Collected, assemble, collected
 from playe_assets.examination.clips.clip import ClipJob, work_run
 from playe_assets.examination.clips.pace import Pace
-from playe_assets.examination.clips.parts import SCHEMA, Part, Parts
+from playe_assets.examination.clips.parts import SCHEMA, Part, parts_in
 from playe_assets.examination.clips.segments import Segment, runs_of, segments_of
 from playe_assets.examination.clips.summary import class_of, summarised
 from playe_assets.examination.clips.table import Numbers
@@ -30,11 +30,6 @@ from playe_assets.examination.enhance import Made, highest, record_models, recor
 from playe_assets.examination.plan import Plan
 from playe_assets.examination.stage import Stage
 from playe_assets.media.pixel_digest import frames_sha256
-
-
-def parts_of(stage: Stage) -> Parts:
-    """The finished segments of the stage's case."""
-    return Parts(stage.folder.root / "segments")
 
 
 def enhance_clip(stage: Stage, made: Plan, exhibit: Exhibit, detections: str | None) -> Made:
@@ -46,7 +41,7 @@ def enhance_clip(stage: Stage, made: Plan, exhibit: Exhibit, detections: str | N
         UndecodableError: not a single frame could be decoded.
         IntegrityError: a step did not hand on every frame once, in order, or a part is missing at the end.
     """
-    parts = parts_of(stage)
+    parts = parts_in(stage.folder.root)
     job, segments, keys = job_of(stage, made, exhibit, detections)
     missing = [s for s in segments if parts.find(keys[s.number]) is None]
     _note_reused(stage, exhibit, segments, missing)
@@ -173,7 +168,7 @@ def _finisher(made: Plan, exhibit: Exhibit) -> Callable[..., None]:
             op.inputs[:] = [taken]
             taken = frames_sha256(frames)
             op.outputs.append(taken)
-            op.metrics.update(frames=len(frames), **step.measured)
+            op.metrics.update(segment_frames=len(frames), **step.measured)
             record_models(op, worker, step)
 
     return finished

@@ -141,6 +141,11 @@ class Parts:
         shutil.rmtree(self.root, ignore_errors=True)
 
 
+def parts_in(case: Path) -> Parts:
+    """The finished segments of the case whose folder is `case`."""
+    return Parts(case / "segments")
+
+
 def _read(folder: Path) -> Part:
     held = json.loads((folder / _STATED).read_bytes())
     if digest(held["part"]) != held["sha256"]:

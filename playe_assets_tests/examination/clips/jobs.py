@@ -161,3 +161,39 @@ def together(parts: Sequence[Part]) -> dict[str, Any]:
                    for n in sorted({n for p in parts for n in p.planes})},
         "other_size": sum(p.other_size for p in parts),
     }  # fmt: skip
+
+
+@contextmanager
+def short_segments(megapixels: float, least: int, most: int) -> Iterator[None]:
+    """The shipped presets cut clips into segments of these sizes."""
+    from playe_assets.core.presets import Preset, Segments
+    from playe_assets.examination import plan
+
+    def found(name: str) -> Preset:
+        preset = load_preset(name)
+        return replace(preset, video=replace(preset.video, segments=Segments(megapixels, least, most)))
+
+    plan.load_preset = found  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        plan.load_preset = load_preset  # type: ignore[attr-defined]
+
+
+def taken_in(stage: Any, folder: Path) -> tuple[str, str]:
+    """The case at `folder` ingested and, with nothing found, detected: digests of the two manifests."""
+    from playe_assets.core.values import DetectionEntry, DetectionManifest
+    from playe_assets.examination.ingest import ingest
+
+    done = ingest(stage, folder, None, in_place=True)
+    entries = []
+    for exhibit in done.manifest.exhibits:
+        facts = exhibit.facts
+        last = facts.frame_count - 1
+        shots = (Shot(0, 0, 3, 100.0, 3.0), Shot(1, 4, last, 100.0, 3.0))
+        found = ExhibitDetections(
+            exhibit.number, exhibit.sha256, facts.width, facts.height, 0, (), (), (), shots
+        )
+        entries.append(DetectionEntry(exhibit.number, stage.store.put_json(found), {}))
+    manifest = DetectionManifest(stage.case_id, done.manifest.examination_id, done.sha256, tuple(entries))
+    return done.sha256, stage.store.put_json(manifest)
