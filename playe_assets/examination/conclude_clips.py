@@ -58,8 +58,8 @@ def _ledger(stage: Stage, derivative: Derivative) -> LedgerSummary | None:
     for row in rows:
         kinds[row.kind] += 1
         corrupt += row.corrupt
-        equal &= row.pts == row.source_pts
-        pts.append(row.pts)
+        equal &= row.output_pts == row.source_pts
+        pts.append(row.output_pts)
         fused_from.append(row.fused_from)
     return LedgerSummary(derivative.sha256, len(pts), dict(sorted(kinds.items())), corrupt, equal,
                          thinned([pts, fused_from]))  # fmt: skip

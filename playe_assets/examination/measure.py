@@ -54,7 +54,9 @@ def measure(stage: Stage, ingest_sha256: str, enhanced_sha256: str) -> Measured:
     for number, derivative in enumerate(todo):
         stage.progress(derivative.number, number, len(todo))
         exhibit = exhibits[derivative.exhibit]
-        sides = Sides(exhibit, derivative, exhibits.get(exhibit.reference or ""))
+        ledger = next((d for d in enhanced.derivatives
+                       if d.kind == "ledger" and d.exhibit == exhibit.number), None)  # fmt: skip
+        sides = Sides(exhibit, derivative, exhibits.get(exhibit.reference or ""), ledger)
         try:
             rows.append(_row(stage, made, sides, found.get(exhibit.number, Found())))
         except exhibit_faults() as problem:

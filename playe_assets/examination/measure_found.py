@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from playe_assets.core.tracks import Seen, Shot
 from playe_assets.core.values import Detection, DetectionManifest, EnhancedManifest, ExhibitDetections
+from playe_assets.examination.seen import SeenIn
 from playe_assets.examination.stage import Stage
 
 Faces = Mapping[int, tuple[Detection, ...]]
@@ -49,10 +50,6 @@ def found_of(stage: Stage, enhanced: EnhancedManifest) -> dict[str, Found]:
             Found(measured=measured) if one is None else Found(_faces(one), measured, one.shots, _tracks(one))
         )
     return told
-
-
-def _tracks(_found: ExhibitDetections) -> Callable[[int], tuple[Seen, ...]]:
-    return _nowhere
 
 
 def _faces(found: ExhibitDetections) -> Faces:

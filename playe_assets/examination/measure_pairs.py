@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import zip_longest
+from typing import Any
 
 from playe_assets.core.contracts import Enhancer, Frame, Pair, Pixels
 from playe_assets.core.errors import IntegrityError
@@ -18,6 +20,7 @@ from playe_assets.examination.measure_found import Found
 from playe_assets.examination.stage import Stage
 from playe_assets.media.clip import read_clip
 from playe_assets.media.photo import read_photo
+from playe_assets.media.pixel_digest import frame_sha256
 
 _SAME_MOMENT_S = Fraction(1, 200)
 """Matroska rounds to 1 ms, and a half frame at 100 frames a second is 5 ms."""
@@ -40,6 +43,8 @@ class Sides:
     exhibit: Exhibit
     derivative: Derivative
     reference: Exhibit | None
+    ledger: Derivative | None = None
+    """The derivative's time ledger, against which its frames are held as they are read."""
 
     @property
     def truth(self) -> Exhibit | None:
@@ -86,6 +91,7 @@ def _clip(stage: Stage, sides: Sides, found: Found, every: Fraction) -> Iterator
         before_clip = stack.enter_context(read_clip(stage.store.path(exhibit.sha256), facts))
         after_clip = stack.enter_context(read_clip(stage.store.path(sides.derivative.sha256)))
         truths = _truths(stage, sides.truth, stack)
+        written = _written(stage, sides.ledger)
         shots = _Shots(found.shots)
         first: int | None = None
         due = Fraction(0)
@@ -96,6 +102,9 @@ def _clip(stage: Stage, sides: Sides, found: Found, every: Fraction) -> Iterator
                 raise IntegrityError(
                     "measure.frame_counts", exhibit=exhibit.number, derivative=sides.derivative.number
                 )
+            if written is not None and frame_sha256(after.pixels) != str(written[before.index]):
+                raise IntegrityError("measure.frame_changed", exhibit=exhibit.number,
+                                     derivative=sides.derivative.number, frame=before.index)  # fmt: skip
             known = next(truths, None)
             first = before.pts if first is None else first
             at = (before.pts - first) * base
@@ -112,6 +121,16 @@ def _clip(stage: Stage, sides: Sides, found: Found, every: Fraction) -> Iterator
                 told = True
         if held is not None and not told:
             yield _upright(held, turn, found)
+
+
+def _written(stage: Stage, ledger: Derivative | None) -> Any:
+    """sha256 of each frame as it was handed to the encoder: an Arrow column, 68 bytes a frame."""
+    if ledger is None or ledger.suffix != ".parquet":
+        return None
+    import pyarrow.parquet as pq
+
+    data = stage.store.get_bytes(ledger.sha256)
+    return pq.read_table(io.BytesIO(data), columns=["output_sha256"]).column(0).combine_chunks()
 
 
 def _upright(compared: Compared, turn: Enhancer, found: Found) -> Compared:

@@ -29,7 +29,10 @@ from playe_assets.core.values import (
 from playe_assets.examination.measure import Series
 from playe_assets.examination.measure_found import Found
 from playe_assets.examination.measure_pairs import Compared, Sides, pairs_of
+from playe_assets.media.clip import read_clip
 from playe_assets.media.clip_write import ClipWriter
+from playe_assets.media.pixel_digest import frame_sha256
+from playe_assets.media.time_ledger import LedgerFrame, write_time_ledger
 from playe_assets_tests.conftest import Examined
 from playe_assets_tests.laboratory import OUTPUT, TestLaboratory
 
@@ -104,6 +107,25 @@ def test_a_master_with_another_number_of_frames_is_refused(laboratory, tmp_path,
     with pytest.raises(IntegrityError) as caught:
         list(pairs_of(stage, both, Found(), 10.0))
     assert caught.value.code == "measure.frame_counts"
+
+
+def test_a_master_with_a_frame_that_was_not_written_is_refused_and_the_frame_is_named(laboratory, tmp_path):
+    stage, both = sides(laboratory, tmp_path)
+    with read_clip(stage.store.path(both.derivative.sha256)) as clip_:
+        digests = [frame_sha256(f.pixels) for f in clip_]
+
+    def with_ledger(written: list[str]) -> Sides:
+        rows = [LedgerFrame(n, n, n, n, "0" * 64, d) for n, d in enumerate(written)]
+        data = write_time_ledger(rows, Fraction(1, 25))
+        ledger = dataclasses.replace(both.derivative, kind="ledger", sha256=stage.store.put_bytes(data),
+                                     suffix=".parquet")  # fmt: skip
+        return dataclasses.replace(both, ledger=ledger)
+
+    assert len(list(pairs_of(stage, with_ledger(digests), Found(), 10.0))) == 2
+    digests[7] = "f" * 64
+    with pytest.raises(IntegrityError) as caught:
+        list(pairs_of(stage, with_ledger(digests), Found(), 10.0))
+    assert (caught.value.code, caught.value.facts["frame"]) == ("measure.frame_changed", 7)
 
 
 def test_a_series_keeps_what_was_not_told_as_null_and_its_columns_say_how_they_become_one_value():
