@@ -15,12 +15,15 @@ FACE_DETECTORS = ("yunet", "retinaface", "yolo_face", "ultraface", "haar_face")
 _DISTANCE = "identity_distance"
 _KEEPS = "faces keep their identity"
 _JUDGED = "every face is judged"
+_TRACKS_KEEP = "face tracks keep their identity"
+_TRACKS_JUDGED = "every face track is judged"
 
 
 class IdentityKept(Gate):
     """Withholds what was not judged: no embedder, no bound or no comparison is no permission.
 
-    Faces with too little information to be judged give a warning and do not withhold.
+    Of a clip each face track is judged as one face, not its single frames. Faces with too little information to be
+    judged give a warning and do not withhold.
     """
 
     name: ClassVar[str] = "identity"
@@ -69,11 +72,23 @@ class IdentityKept(Gate):
         found = []
         if judged:
             value = row[_DISTANCE]
-            found.append(verdict(value is not None and value <= bound, _KEEPS, f"{value}"))
+            expected, observed = _named(row, value, judged)
+            found.append(verdict(value is not None and value <= bound, expected, observed))
         if unjudged:
-            observed = f"too little information to judge {unjudged:g} of {judged + unjudged:g} faces"
-            found.append(verdict(False, _JUDGED, observed, "warn"))
+            what, expected = ("face tracks", _TRACKS_JUDGED) if row["media"] == "clip" else ("faces", _JUDGED)
+            observed = f"too little information to judge {unjudged:g} of {judged + unjudged:g} {what}"
+            found.append(verdict(False, expected, observed, "warn"))
         return found
+
+
+def _named(row: Mapping[str, Any], value: Any, judged: float) -> tuple[str, str]:
+    """(expectation, observation): of a clip the worst track by its number, where a track was the worst."""
+    if row["media"] != "clip":
+        return _KEEPS, f"{value}"
+    worst = row.get("identity_worst_track")
+    if worst is None:
+        return _TRACKS_KEEP, f"{value} (a face without a track)"
+    return _TRACKS_KEEP, f"{value} (track {worst:g}, the furthest of {judged:g})"
 
 
 def _bound(evidence: Evidence, row: Mapping[str, Any] | None) -> float | None:

@@ -160,3 +160,29 @@ def test_every_detector_that_labels_faces_is_known_to_it():
     assert set(FACE_DETECTORS) <= set(DETECTORS)
     described = {n for n in DETECTORS if catalogue()[f"detector.{n}"]["en"].startswith("Faces")}
     assert described == set(FACE_DETECTORS)
+
+
+def of_tracks(distance, worst, judged=2, unjudged=0):
+    given = evidence(distance=distance, judged=judged, unjudged=unjudged, restored=40.0, media="clip")
+    row = {**given.metrics.rows[0], "identity_worst_track": worst}
+    return replace(given, metrics=replace(given.metrics, rows=(row,)))
+
+
+def test_of_a_clip_the_worst_track_is_judged_and_named():
+    (kept,) = judge(of_tracks(0.21, 3.0))
+    assert kept.passed and kept.observed == "0.21 (track 3, the furthest of 2)"
+    assert refusal(of_tracks(0.9, 7.0)).observed == "0.9 (track 7, the furthest of 2)"
+    assert refusal(of_tracks(0.9, None)).observed == "0.9 (a face without a track)"
+    _, small = judge(of_tracks(0.21, 3.0, unjudged=1))
+    assert small.on_fail == "warn"
+    assert small.observed == "too little information to judge 1 of 3 face tracks"
+
+
+def test_what_it_says_of_tracks_is_said_in_both_languages():
+    from playe_assets.exporters.pdf_say import Say
+
+    for verdict in (*judge(of_tracks(0.21, 3.0, unjudged=1)), refusal(of_tracks(0.9, None))):
+        said = Say("ru").figure(verdict.observed)
+        assert any("а" <= letter <= "я" for letter in said) and "{" not in said
+        assert any("а" <= letter <= "я" for letter in Say("ru").expected(verdict.expectation))
+    assert Say("en").figure("0.21 (track 3, the furthest of 2)") == "0.21 (track 3, the furthest of 2)"

@@ -9,6 +9,7 @@ from PIL import Image
 
 from playe_assets.core.contracts import ModelUse, Pair
 from playe_assets.core.errors import GovernanceError, PresetError
+from playe_assets.core.tracks import Seen
 from playe_assets.core.values import Detection
 from playe_assets.inference.faces.align import ARCFACE, FFHQ, FFHQ_SIDE, aligned, similarity
 from playe_assets.inference.faces.finders import find
@@ -109,9 +110,10 @@ def test_a_face_with_too_little_information_is_counted_and_not_judged(embedder):
         Detection("face", 9, 9, 50, 50, 0.9),
     )
     found = measured(exhibit, exhibit, (small, turned, without), embedder)
-    assert found == {"identity_distance": None, "identity_faces": 0.0, "identity_unjudged": 3.0}
+    assert found == {"identity_distance": None, "identity_faces": 0.0, "identity_unjudged": 3.0,
+                     "identity_worst_track": None}  # fmt: skip
     assert measured(exhibit, exhibit, (), embedder) == {
-        "identity_distance": None, "identity_faces": 0.0, "identity_unjudged": 0.0,
+        "identity_distance": None, "identity_faces": 0.0, "identity_unjudged": 0.0, "identity_worst_track": None,
     }  # fmt: skip
     smaller = rebuilt(PARAMS, "min_eyes_px", 10.0)
     assert measured(exhibit, exhibit, (small,), embedder, smaller)["identity_faces"] == 1
@@ -195,3 +197,92 @@ def test_of_real_faces_the_same_man_enlarged_is_nearer_than_another_man_in_his_p
     assert (
         distance(*(embedding(embedder, p, FFHQ, Taking("0..255", "rgb")) for p in (one, other))) == replaced
     )
+
+
+def on_track(number, x, y, eyes, stretch=1.0):
+    there = face(x, y, eyes, stretch)
+    return Seen(number, "face", there.x, there.y, there.width, there.height, there.landmarks)
+
+
+def over_time(frames, embedder):
+    """`frames`: (exhibit, derivative, tracks, faces)."""
+    metric = Identity(PARAMS, {CARD: embedder})
+    single = [metric.measure(Pair(a, b, None, faces, tracks=tracks)) for a, b, tracks, faces in frames]
+    return metric.finish(), single
+
+
+def test_a_track_that_fails_in_one_frame_only_is_judged_as_a_whole_and_one_that_drifts_fails(embedder):
+    exhibit = smooth(1)
+    changed = 255 - exhibit
+    track = (on_track(4, 150, 120, 50),)
+    once, frames = over_time(
+        [(exhibit, changed if i == 2 else exhibit, track, ()) for i in range(8)], embedder
+    )
+    assert max(f["identity_distance"] for f in frames) > 1.5  # the frame by itself is someone else
+    assert once["identity_distance"] < 0.3 and once["identity_worst_track"] == 4.0
+    assert (once["identity_faces"], once["identity_unjudged"]) == (1.0, 0.0)
+    always, _ = over_time([(exhibit, changed, track, ())] * 8, embedder)
+    assert always["identity_distance"] > 1.5
+
+
+def test_tracks_are_never_mixed_and_the_worst_is_named(embedder):
+    exhibit = smooth(1)
+    derivative = exhibit.copy()
+    derivative[:, 150:] = 255 - derivative[:, 150:]
+    both = (on_track(2, 75, 120, 40), on_track(9, 225, 120, 40))
+    found, _ = over_time([(exhibit, derivative, both, ())] * 3, embedder)
+    assert found["identity_worst_track"] == 9.0 and found["identity_distance"] > 1.5
+    assert found["identity_faces"] == 2.0
+    alone, _ = over_time([(exhibit, derivative, both[:1], ())] * 3, embedder)
+    assert alone["identity_worst_track"] == 2.0 and alone["identity_distance"] < 0.3
+    # The two cross: each track's vectors stay with its number.
+    crossed, _ = over_time(
+        [
+            (exhibit, exhibit, both, ()),
+            (exhibit, exhibit, (on_track(2, 225, 120, 40), on_track(9, 75, 120, 40)), ()),
+        ],
+        embedder,
+    )
+    assert crossed["identity_distance"] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_track_is_unjudged_only_if_no_frame_of_it_could_be_judged(embedder):
+    exhibit = smooth()
+    small, large, turned = on_track(1, 60, 60, 12), on_track(1, 60, 60, 40), on_track(5, 150, 120, 40, 2.0)
+    found, _ = over_time(
+        [(exhibit, exhibit, (small, turned), ()), (exhibit, exhibit, (large,), ())], embedder
+    )
+    assert (found["identity_faces"], found["identity_unjudged"]) == (1.0, 1.0)
+    none, _ = over_time([(exhibit, exhibit, (small,), ())], embedder)
+    assert none == {
+        "identity_distance": None, "identity_faces": 0.0, "identity_unjudged": 1.0, "identity_worst_track": None,
+    }  # fmt: skip
+
+
+def test_a_face_that_no_track_holds_is_judged_by_itself_and_a_tracked_one_only_once(embedder):
+    exhibit = smooth(1)
+    derivative = exhibit.copy()
+    derivative[:, 150:] = 255 - derivative[:, 150:]
+    track, there, loose = on_track(2, 75, 120, 40), face(76, 121, 40), face(225, 120, 40)
+    found, (single,) = over_time([(exhibit, derivative, (track,), (there, loose))], embedder)
+    assert single["identity_faces"] == 2.0
+    assert found["identity_worst_track"] is None and found["identity_distance"] > 1.5
+    once, (single,) = over_time([(exhibit, derivative, (track,), (there,))], embedder)
+    assert single["identity_faces"] == 1.0 and once["identity_worst_track"] == 2.0
+
+
+def test_a_photograph_is_not_judged_by_tracks(embedder):
+    exhibit = smooth(1)
+    found, (single,) = over_time([(exhibit, exhibit, (), (face(150, 120, 50),))], embedder)
+    assert found == {} and single["identity_faces"] == 1.0
+
+
+def test_a_track_whose_embeddings_point_everywhere_is_far_from_everything():
+    class Turning(Watched):
+        def batch(self, *inputs):
+            self.given.append(inputs[0])
+            return [np.array([[1.0, 0.0] if len(self.given) % 4 < 2 else [-1.0, 0.0]], np.float32)]
+
+    exhibit = smooth(1)
+    found, _ = over_time([(exhibit, exhibit, (on_track(1, 150, 120, 50),), ())] * 4, Turning())
+    assert found["identity_distance"] == 2.0
