@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Plane = npt.NDArray[np.float32]
 _MAD = 1.4826
+STILL = Registered(np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]), 1.0)
+"""The reference to itself."""
 
 
 @dataclass(frozen=True)
@@ -124,8 +126,10 @@ def registered(
             return []
         fused, error = _together(work, good, p)
         grey = luma_of(fused)
+        anchor = register_again(STILL, grey, work.box, work.grey, p.motion, p.iterations)
         again = [(c, register_again(c.fit, grey, work.box, c.grey, p.motion, p.iterations)) for c in good]
-        good = [replace(c, fit=fit) if fit is not None else c for c, fit in again]
+        if anchor is not None:
+            good = [replace(c, fit=fit.after(anchor)) if fit is not None else c for c, fit in again]
         good = [_judged(work, c, fused, error, p) for c in good]
     if p.flow_max_px > 0.0 and good:
         fused, error = _together(work, good, p)

@@ -41,6 +41,13 @@ class Registered:
     steady: Plane | None = None
     """(h, w) 0 or 1: forward and backward flow agree."""
 
+    def after(self, anchor: Registered) -> Registered:
+        """This fit against a fused picture, as a fit against the reference, which lies at `anchor` in the same
+        fused picture: what biases both is gone."""
+        whole = np.vstack([self.matrix, [0.0, 0.0, 1.0]])
+        back = np.linalg.inv(np.vstack([anchor.matrix, [0.0, 0.0, 1.0]]))
+        return Registered((whole @ back)[:2], self.likeness)
+
     def places(self, x: Plane, y: Plane, scale: int = 1) -> tuple[Plane, Plane]:
         """Where reference places (x, y), px, lie in the other crop; `scale` is that of a grid of the whole crop."""
         import cv2
@@ -64,10 +71,11 @@ def luma(pixels: npt.NDArray[Any]) -> Plane:
 
 
 def inner(crop: Crop) -> tuple[int, int, int, int]:
-    """Left, top, right and bottom of the box in whole px, within the crop."""
+    """Left, top, right and bottom of the whole px of the box, within the crop: what is behind the thing moves
+    otherwise."""
     high, wide = crop.pixels.shape[:2]
-    left, top = max(0, math.floor(crop.x)), max(0, math.floor(crop.y))
-    return left, top, min(wide, math.ceil(crop.x + crop.width)), min(high, math.ceil(crop.y + crop.height))
+    left, top = max(0, math.ceil(crop.x)), max(0, math.ceil(crop.y))
+    return left, top, min(wide, math.floor(crop.x + crop.width)), min(high, math.floor(crop.y + crop.height))
 
 
 def register(
