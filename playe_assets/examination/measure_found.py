@@ -16,7 +16,7 @@ SAME_FACE_IOU = 0.3
 """Boxes of one face by two detectors differ by hair and chin; those of two people in a crowd overlap less."""
 
 
-def _nowhere(_frame: int) -> tuple[Seen, ...]:
+def _nowhere(_frame: int, _pts: int) -> tuple[Seen, ...]:
     return ()
 
 
@@ -28,8 +28,8 @@ class Found:
     measured: Mapping[str, float] = field(default_factory=dict)
     """By the derivative's steps; of several steps the highest value of a name."""
     shots: tuple[Shot, ...] = ()
-    tracks: Callable[[int], tuple[Seen, ...]] = _nowhere
-    """Where tracks stand in a frame."""
+    tracks: Callable[[int, int], tuple[Seen, ...]] = _nowhere
+    """Where tracks stand in a frame, by its index and PTS."""
 
 
 def found_of(stage: Stage, enhanced: EnhancedManifest) -> dict[str, Found]:
@@ -47,7 +47,9 @@ def found_of(stage: Stage, enhanced: EnhancedManifest) -> dict[str, Found]:
                 measured[name] = max(value, measured.get(name, value))
         one = details.get(entry.exhibit)
         told[entry.exhibit] = (
-            Found(measured=measured) if one is None else Found(_faces(one), measured, one.shots, _tracks(one))
+            Found(measured=measured)
+            if one is None
+            else Found(_faces(one), measured, one.shots, SeenIn(one).at)
         )
     return told
 

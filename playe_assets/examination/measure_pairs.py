@@ -138,7 +138,12 @@ def _upright(compared: Compared, turn: Enhancer, found: Found) -> Compared:
     pair, last = compared.pair, compared.pair.previous
     if last is not None:
         last = replace(last, exhibit=turn.frame(last.exhibit))
-    pair = replace(pair, exhibit=turn.frame(pair.exhibit), previous=last, tracks=found.tracks(compared.frame))
+    pair = replace(
+        pair,
+        exhibit=turn.frame(pair.exhibit),
+        previous=last,
+        tracks=found.tracks(compared.frame, compared.pts),
+    )
     return replace(compared, pair=pair)
 
 

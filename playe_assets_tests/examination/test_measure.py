@@ -68,7 +68,7 @@ def test_each_compared_frame_comes_upright_with_the_one_before_it_in_its_shot(la
     stage, both = sides(laboratory, tmp_path)
     found = Found(
         shots=(Shot(0, 0, 9), Shot(1, 10, 19)),
-        tracks=lambda frame: (Seen(frame, "face", 0.0, 0.0, 4.0, 4.0),),
+        tracks=lambda frame, pts: (Seen(frame, "face", 0.0, 0.0, 4.0, 4.0),),
     )
     compared = list(pairs_of(stage, both, found, 0.2))
     assert [c.frame for c in compared] == [0, 5, 10, 15, 19]
