@@ -8,15 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from playe_assets.core.errors import IntegrityError
-from playe_assets.core.values import Reason
 from playe_assets.media.clip_audio import AudioCopy
-from playe_assets.media.clip_write import start_shift
+from playe_assets.media.clip_encode import durations, start_shift
 from playe_assets.media.containers import open_container
+from playe_assets.media.light import light_not_carried
 from playe_assets.media.matroska_clock import CLOCK, MUXER_CLOCK, MUXER_OPTIONS, set_microseconds
 from playe_assets.media.write_report import WriteReport
 
@@ -60,7 +59,7 @@ def join_clips(
             target.start_encoding()
             heard = audio.packets(report.shift_s)
             coming = next(heard, None)
-            lasts = _durations([p for p, _ in rows], base, facts)
+            lasts = durations([p for p, _ in rows], base, facts)
             for index, packet in enumerate(_packets(parts, form)):
                 if index == len(rows):
                     raise IntegrityError(
@@ -85,7 +84,7 @@ def join_clips(
                 coming = next(heard, None)
         finally:
             target.close()
-        report.others = (*audio.deviations(), *_light(facts))
+        report.others = (*audio.deviations(), *light_not_carried(facts, "master"))
         report.encoder = {**_encoder(first, output), "audio_streams_copied": len(audio.streams)}
     set_microseconds(out)
     return report
@@ -121,15 +120,6 @@ def _shown(value: Any) -> str:
     return value.hex() if isinstance(value, bytes) else str(value)
 
 
-def _durations(pts: Sequence[int], base: Fraction, facts: StreamFacts | None) -> list[Fraction]:
-    """How long each frame stands, s; the last as the source says, so that the clip ends when the source does."""
-    steps = [max(b - a, 0) for a, b in pairwise(pts)]
-    last = steps[-1] if steps else 0
-    if facts is not None and facts.start_pts is not None and facts.duration_ticks and pts:
-        last = max(facts.start_pts + facts.duration_ticks - pts[-1], 0) or last
-    return [s * base for s in (*steps, last)][: len(pts)]
-
-
 def _encoder(stream: Any, output: Output) -> dict[str, Any]:
     import av
 
@@ -137,7 +127,3 @@ def _encoder(stream: Any, output: Output) -> dict[str, Any]:
     return {"name": "ffv1", "library": f"PyAV {av.__version__} (libavformat {version})", "container": "matroska",
             "pixel_format": stream.codec_context.pix_fmt, "muxer_options": dict(MUXER_OPTIONS),
             "time_base": str(CLOCK), "ffv1_slices": output.ffv1_slices, "joined": "packets copied"}  # fmt: skip
-
-
-def _light(_facts: StreamFacts | None) -> tuple[Reason, ...]:
-    return ()

@@ -1,0 +1,199 @@
+"""The viewing copy of a clip: H.264, or HEVC of 10 bits for deeper material, in MP4 with the source's sound.
+
+Made once, from the lossless master, whose every frame is checked against its digest on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from queue import Queue
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from playe_assets.core.errors import IntegrityError
+from playe_assets.media.clip import read_clip
+from playe_assets.media.clip_audio import AudioCopy
+from playe_assets.media.clip_encode import ClipEncoder, durations
+from playe_assets.media.light import light_not_carried, x265_light
+from playe_assets.media.pixel_digest import frame_sha256
+from playe_assets.media.proxy_pixels import ten_bit_420
+
+if TYPE_CHECKING:
+    from playe_assets.core.contracts import Frame, Pixels
+    from playe_assets.core.presets import Output
+    from playe_assets.core.values import StreamFacts
+    from playe_assets.media.write_report import WriteReport
+
+_AHEAD = 4
+"""Frames that are decoded and hashed while the encoder works; more would only take memory."""
+
+
+class ProxyWriter(ClipEncoder):
+    """The viewing copy: H.264 High, yuv420p, of 8-bit frames; HEVC Main 10, yuv420p10le, of 16-bit ones.
+
+    Limited range; the matrix is BT.2020's where the source's primaries are, else BT.709's. Lossy with subsampled
+    colour: never a basis for findings. An odd width or height is padded by repeating the last column or row,
+    because 4:2:0 has no odd sizes; the report says so.
+    """
+
+    container: ClassVar[str] = "mp4"
+    codec = "libx264"
+    _least_step: ClassVar[int] = 1  # players drop frames that share a time
+
+    def _layout(self, pixels: Pixels) -> None:
+        height, width, _ = pixels.shape
+        r = self.report
+        r.padded = (width % 2, height % 2)
+        r.width, r.height = width + width % 2, height + height % 2
+        self._deep = pixels.dtype.itemsize == 2
+        self.codec, self._pix_fmt = ("libx265", "yuv420p10le") if self._deep else ("libx264", "yuv420p")
+        if self.facts is not None:
+            r.others = (*r.others, *light_not_carried(self.facts, "proxy", self._deep))
+
+    def _options(self, width: int, height: int) -> dict[str, str]:
+        o = self.output
+        shared = {
+            "crf": str(o.proxy_crf),
+            "preset": o.proxy_speed,
+            "g": str(o.proxy_gop),
+            "flags": "+bitexact",
+        }
+        if not self._deep:
+            return {**shared, "profile": "high"}
+        # One frame at a time over a pool of stated size: the bytes are the same on every machine (a test).
+        params = [f"keyint={o.proxy_gop}", "frame-threads=1", f"pools={o.proxy_threads}", "info=0",
+                  "log-level=none", *x265_light(self.facts)]  # fmt: skip
+        return {**shared, "profile": "main10", "x265-params": ":".join(params)}
+
+    def _muxer_options(self) -> dict[str, str]:
+        return {"fflags": "+bitexact", "movflags": "+faststart",
+                "video_track_timescale": str(self._written_time_base().denominator)}  # fmt: skip
+
+    def _threads(self) -> int:
+        return self.output.proxy_threads
+
+    def _written_time_base(self) -> Fraction:
+        # MP4 keeps whole ticks of 1/n s with n below 2^31; finer clocks (WebM's 1 ns) go to 1/90000 s.
+        n = self.time_base.denominator
+        return Fraction(1, n) if n < 1 << 24 else Fraction(1, 90000)
+
+    def _tag(self, context: Any) -> None:
+        super()._tag(context)
+        context.color_range, context.colorspace = 1, 9 if self._wide_gamut() else 1
+        if self._deep:
+            context.codec_tag = "hvc1"  # the tag by which players of Apple know HEVC
+
+    def _wide_gamut(self) -> bool:
+        return self.facts is not None and self.facts.colour_primaries == "bt2020"
+
+    def _recorded(self) -> dict[str, Any]:
+        return {**super()._recorded(), "matrix": "bt2020nc" if self._wide_gamut() else "bt709",
+                "range": "limited"}  # fmt: skip
+
+    def _picture(self, pixels: Pixels) -> Any:
+        from av import VideoFrame
+        from av.video.reformatter import ColorRange, Colorspace, Interpolation
+
+        right, below = self.report.padded
+        shown: Any = pixels
+        if shown.shape[2] == 1:
+            shown = np.repeat(shown, 3, axis=2)
+        if right or below:
+            shown = np.pad(shown, ((0, below), (0, right), (0, 0)), mode="edge")
+        if self._deep:
+            matrix = "bt2020nc" if self._wide_gamut() else "bt709"
+            return VideoFrame.from_ndarray(ten_bit_420(shown, matrix), format="yuv420p10le")
+        frame = VideoFrame.from_ndarray(np.ascontiguousarray(shown), format="rgb24")
+        exact = Interpolation.ACCURATE_RND | Interpolation.BITEXACT
+        flags = Interpolation.BICUBIC | Interpolation.FULL_CHR_H_INP | exact
+        space = 9 if self._wide_gamut() else Colorspace.ITU709
+        return frame.reformat(
+            format="yuv420p", src_colorspace=space, dst_colorspace=space, threads=1,
+            interpolation=int(flags), src_color_range=ColorRange.JPEG, dst_color_range=ColorRange.MPEG,
+        )  # fmt: skip
+
+
+def make_proxy(
+    master: Path,
+    out: Path,
+    pts: Sequence[int],
+    *,
+    base: Fraction,
+    output: Output,
+    facts: StreamFacts | None,
+    audio_from: Path | None,
+    expected: Sequence[str],
+    progress: Callable[[int, int], None] | None = None,
+) -> WriteReport:
+    """Encode the frames of `master` to `out`, at the times `pts` (ticks of `base`), with `audio_from`'s sound.
+
+    `expected` holds `frame_sha256` of each frame as it was handed to the master; `progress(done, total)` is
+    called after each frame.
+
+    Raises:
+        IntegrityError: a frame of the master is not what was written, or their number differs.
+    """
+    total = len(expected)
+    stands = durations(pts, base, facts)
+    with AudioCopy(audio_from, "mp4") as audio:
+        writer = ProxyWriter(out, base, output, facts, audio=audio, digest=False)
+        with writer:
+            done = 0
+            for frame, digest in _ahead(_hashed(master)):
+                if done == total:
+                    raise IntegrityError(
+                        "media.master_frames", file=master.name, found=done + 1, expected=total
+                    )
+                if digest != expected[done] or frame.corrupt:
+                    raise IntegrityError("media.master_frame", file=master.name, index=done, found=digest,
+                                         expected=expected[done])  # fmt: skip
+                writer.add_pixels(frame.pixels, pts[done], duration=stands[done])
+                done += 1
+                if progress is not None:
+                    progress(done, total)
+            if done != total:
+                raise IntegrityError("media.master_frames", file=master.name, found=done, expected=total)
+    return writer.report
+
+
+def _hashed(master: Path) -> Iterator[tuple[Frame, str]]:
+    with read_clip(master) as frames:
+        for frame in frames:
+            yield frame, frame_sha256(frame.pixels)
+
+
+def _ahead(items: Iterator[tuple[Frame, str]]) -> Iterator[tuple[Frame, str]]:
+    """The same items, made in a thread of their own while the consumer works."""
+    made: Queue[Any] = Queue(_AHEAD)
+    left = Event()
+
+    def fill() -> None:
+        last: Any = None
+        try:
+            for item in items:
+                made.put(item)
+                if left.is_set():
+                    break
+        except BaseException as problem:  # noqa: BLE001  (it is raised again by the consumer)
+            last = problem
+        finally:
+            items.close()  # type: ignore[attr-defined]
+            made.put(last)
+
+    worker = Thread(target=fill, name="proxy-decode", daemon=True)
+    worker.start()
+    try:
+        while isinstance(item := made.get(), tuple):
+            yield item
+        if item is not None:
+            raise item
+    finally:
+        left.set()
+        while worker.is_alive():
+            if not made.empty():
+                made.get()
+            worker.join(0.01)
