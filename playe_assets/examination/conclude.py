@@ -21,8 +21,8 @@ from playe_assets.core.values import (
 )
 from playe_assets.custody import environment
 from playe_assets.custody.log import utc_now
-from playe_assets.examination.conclude_clips import clip_parts
 from playe_assets.examination.clips.parts import parts_in
+from playe_assets.examination.conclude_clips import clip_parts
 from playe_assets.examination.judge import Manifests, judge, passed
 from playe_assets.examination.report import Issued, issue_notice, issue_report
 from playe_assets.examination.stage import Stage
