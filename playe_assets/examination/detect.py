@@ -30,6 +30,7 @@ from playe_assets.examination.engine import engine_fields, model_field
 from playe_assets.examination.events import JOIN_S, events_of
 from playe_assets.examination.plan import Plan, PlannedDetector
 from playe_assets.examination.sampling import Sampling, sampling_of
+from playe_assets.examination.shots import METHOD as CUT_METHOD
 from playe_assets.examination.shots import REFERENCE as CUTS
 from playe_assets.examination.shots import ContentScore, InShot, in_shots, shots_of
 from playe_assets.examination.stage import Stage, exhibit_faults, reason_of
@@ -240,7 +241,8 @@ def _survey_method(made: Plan) -> dict[str, object]:
     """How every frame was measured and cuts were found."""
     shots = made.preset.video.shots
     params = {"threshold": shots.threshold, "min_frames": shots.min_frames,
-              "moving_share": shots.moving_share, **METHOD, "join_s": float(JOIN_S)}  # fmt: skip
+              "moving_share": shots.moving_share, **CUT_METHOD, **METHOD,
+              "join_s": float(JOIN_S)}  # fmt: skip
     return {"label": "shots", "name": "shots", "version": "1", "reference": CUTS, "params": params,
             "weights": {}}  # fmt: skip
 
