@@ -73,7 +73,7 @@ def enhance_clip(stage: Stage, made: Plan, exhibit: Exhibit, detections: str | N
         frames_corrupt=sum(whole.table.corrupt),
         frames_out=len(whole.table),
         missing=(*exhibit.missing, *_missing(whole, job.facts)),
-        deviations=(*_conversion(whole), *_deviations(done, job.facts)),
+        deviations=(*_conversion(whole), *_deviations(done)),
         segments=len(segments),
     )
 
@@ -216,12 +216,9 @@ def _conversion(whole: Collected) -> tuple[Reason, ...]:
     )
 
 
-def _deviations(done: Assembled, facts: StreamFacts) -> tuple[Reason, ...]:
-    found = []
-    if facts.audio_streams:
-        found.append(Reason("audio_not_carried", {"streams": facts.audio_streams}))
-    for kind in ("master", "proxy"):
-        found += [Reason(r.code, {**r.facts, "derivative": kind}) for r in done.reports[kind].deviations()]
-    if facts.bit_depth > 8:
-        found.append(Reason("proxy_8_bit", {"bits": facts.bit_depth}))
-    return tuple(found)
+def _deviations(done: Assembled) -> tuple[Reason, ...]:
+    return tuple(
+        Reason(r.code, {**r.facts, "derivative": kind})
+        for kind in ("master", "proxy")
+        for r in done.reports[kind].deviations()
+    )

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import overload
 
 from playe_assets.core.errors import IntegrityError
-from playe_assets.core.presets import Output
-from playe_assets.core.values import AiClass, Derivative, Exhibit, StreamFacts
+from playe_assets.core.values import AiClass, Derivative, Exhibit
 from playe_assets.examination.clips.clip import PICTURE, ClipJob
 from playe_assets.examination.clips.parts import FRAMES, Part, Parts
 from playe_assets.examination.clips.segments import Segment
 from playe_assets.examination.clips.table import Plane, Table
 from playe_assets.examination.stage import Stage
-from playe_assets.media.ledger import write_ledger
+from playe_assets.media.clip_join import join_clips
+from playe_assets.media.proxy import make_proxy
+from playe_assets.media.time_ledger import LedgerFrame, write_time_ledger
 from playe_assets.media.write_report import WriteReport
 
 _MATROSKA = "video/x-matroska"
@@ -135,12 +136,12 @@ def assemble(
     proxy_path = folder / "proxy.mp4"
     reports["proxy"] = proxy = make_proxy(
         stage.store.path(sha256), proxy_path, table.pts, base=job.base, output=job.output, facts=job.facts,
-        audio_from=audio, expected=table.output, progress=progress,
+        audio_from=audio, expected=table.output, progress=lambda _done, _total: progress(1),
     )  # fmt: skip
     made_of = (exhibit.sha256, sha256)
     proxy_sha256, size = stage.store.adopt(proxy_path)
     derivatives.append(_derivative(exhibit, "proxy", proxy_sha256, size, ".mp4", "video/mp4", made_of, ai_class,
-                                   proxy, proxy.pixel_sha256, len(table)))  # fmt: skip
+                                   proxy, table.output.together(), len(table)))  # fmt: skip
     for name, plane in sorted(table.planes.items()):
         path = folder / f"{name}.mkv"
         rows = [(table.pts[n], bool(table.corrupt[n])) for n in plane.frames]
@@ -149,10 +150,14 @@ def assemble(
         plane_sha256, size = stage.store.adopt(path)
         derivatives.append(_derivative(exhibit, name, plane_sha256, size, ".mkv", _MATROSKA, (exhibit.sha256,),
                                        ai_class, report, plane.sha256.together(), len(rows)))  # fmt: skip
-    ledger = write_ledger(master.rows, job.base)
+    ledger = write_time_ledger(
+        _ledger(table, master, job.base), job.base, written_time_base=master.written_time_base,
+        shift=master.shift_s,
+    )  # fmt: skip
     derivatives.append(
-        Derivative("", exhibit.number, "ledger", stage.store.put_bytes(ledger), len(ledger), "text/csv", made_of,
-                   AiClass.NONE, suffix=".csv", frame_count=len(table))
+        Derivative("", exhibit.number, "ledger", stage.store.put_bytes(ledger), len(ledger),
+                   "application/vnd.apache.parquet", made_of, AiClass.NONE, suffix=".parquet",
+                   frame_count=len(table))
     )  # fmt: skip
     return Assembled(tuple(derivatives), reports)
 
@@ -168,53 +173,12 @@ def _derivative(
     )  # fmt: skip
 
 
-# Until media/clip_join.py and media/proxy.py are there: the same calls, encoding again.
-
-
-def join_clips(
-    parts: Sequence[Path],
-    out: Path,
-    rows: Sequence[tuple[int, bool]],
-    *,
-    base: Fraction,
-    output: Output,
-    facts: StreamFacts | None,
-    audio_from: Path | None,
-) -> WriteReport:
-    """As `media/clip_join.py` will."""
-    from playe_assets.media.clip import read_clip
-    from playe_assets.media.clip_write import ClipWriter
-
-    with ClipWriter(out, base, output, facts) as writer:
-        frames = (f for part in parts for f in read_clip(part))
-        for frame, (pts, corrupt) in zip(frames, rows, strict=True):
-            writer.add_pixels(frame.pixels, pts, corrupt)
-    report: WriteReport = writer.report
-    return report
-
-
-def make_proxy(
-    master: Path,
-    out: Path,
-    pts: Sequence[int],
-    *,
-    base: Fraction,
-    output: Output,
-    facts: StreamFacts | None,
-    audio_from: Path | None,
-    expected: Sequence[str],
-    progress: Callable[[int], None],
-) -> WriteReport:
-    """As `media/proxy.py` will."""
-    from playe_assets.media.clip import read_clip
-    from playe_assets.media.clip_write import ProxyWriter
-    from playe_assets.media.pixel_digest import frame_sha256
-
-    with ProxyWriter(out, base, output, facts) as writer:
-        for frame, at, sha256 in zip(read_clip(master), pts, expected, strict=True):
-            if frame_sha256(frame.pixels) != sha256:
-                raise IntegrityError("store.digest", sha256=sha256, found="", path=str(master))
-            writer.add_pixels(frame.pixels, at)
-            progress(1)
-    report: WriteReport = writer.report
-    return report
+def _ledger(table: Table, report: WriteReport, base: Fraction) -> Iterator[LedgerFrame]:
+    for index, row in enumerate(report.rows):
+        written = row.written_pts or 0
+        yield LedgerFrame(
+            output_frame=index, output_pts=report.recovered(written, base), written_pts=written,
+            source_pts=table.pts[index], source_sha256=table.source[index], output_sha256=table.output[index],
+            kind=table.kinds[index], fused_from=table.fused_from[index], corrupt=bool(table.corrupt[index]),
+            shot=table.shots[index] if table.shots[index] >= 0 else None, numbers=table.numbers.at(index),
+        )  # fmt: skip

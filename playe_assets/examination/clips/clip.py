@@ -155,7 +155,9 @@ def _segment(
 
         def writer(name: str, facts: StreamFacts | None) -> ClipWriter:
             if name not in writers:
-                writers[name] = stack.enter_context(ClipWriter(folder / name, job.base, job.output, facts))
+                writers[name] = stack.enter_context(
+                    ClipWriter(folder / name, job.base, job.output, facts, digest=False)
+                )
             return writers[name]
 
         for frame in frames:
