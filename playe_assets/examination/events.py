@@ -62,15 +62,17 @@ def _presences(
 ) -> list[_Presence]:
     """Stretches of time in which a thing was there; a track that was rejoined after a long absence has two."""
 
-    def apart(earlier: int, later: int) -> bool:
-        return (pts[later] - pts[earlier]) * time_base >= JOIN_S
+    def apart(detector: str, earlier: int, later: int) -> bool:
+        """Whether it was away between two frames: long enough, and looked for in vain."""
+        frames = looked[detector]
+        vain = bisect_left(frames, later) - bisect_right(frames, earlier)
+        return vain > 0 and (pts[later] - pts[earlier]) * time_base >= JOIN_S
 
     alone = []
     for track in tracks:
-        frames = looked[track.detector]
         first = last = track.first_frame
         for member, _ in track.members:
-            if apart(last, member) and bisect_left(frames, member) - bisect_right(frames, last) > 0:
+            if apart(track.detector, last, member):
                 alone.append(_Presence(first, track.number, last, track.number, track.detector, track.label))
                 first = member
             last = member
@@ -80,7 +82,7 @@ def _presences(
         open_: _Presence | None = None
         moving = [p for p in alone if p.label == MOTION and p.detector == name]
         for one in sorted(moving, key=lambda p: (p.first, p.last, p.first_track)):
-            if open_ is None or apart(open_.last, one.first):
+            if open_ is None or apart(name, open_.last, one.first):
                 kept += [open_] if open_ else []
                 open_ = one
             elif one.last > open_.last:
