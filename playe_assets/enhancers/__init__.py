@@ -5,16 +5,19 @@ from __future__ import annotations
 from playe_assets.core.contracts import Enhancer
 from playe_assets.core.registry import Registry
 
-# In the order in which a recipe reads best: put upright, use other frames, light, denoise, deblur, scale, contrast.
+# In the order in which a recipe reads best: whole frames from fields, put upright, use other frames, light,
+# denoise, deblur, scale, contrast.
 ENHANCERS: Registry[Enhancer] = Registry(
     "enhancer",
     {
+        "deinterlace": "playe_assets.enhancers.deinterlace:Deinterlace",
         "orient": "playe_assets.enhancers.orient:Orient",
         "fusion": "playe_assets.enhancers.fusion:Fusion",
         "temporal_denoise": "playe_assets.enhancers.temporal_denoise:TemporalDenoise",
         "low_light": "playe_assets.enhancers.low_light:LowLight",
         "artefacts": "playe_assets.enhancers.artefacts:Artefacts",
         "denoise_learned": "playe_assets.enhancers.denoise_learned:DenoiseLearned",
+        "denoise_video": "playe_assets.enhancers.denoise_video:DenoiseVideo",
         "nlm": "playe_assets.enhancers.nlm:NonLocalMeans",
         "deblur": "playe_assets.enhancers.deblur:Deblur",
         "super_resolution": "playe_assets.enhancers.super_resolution:SuperResolution",

@@ -31,6 +31,7 @@ SIZES = [(1, 1), (2, 3), (31, 17)]
 SMOOTH = {"smooth_radius": 1, "smooth_flow_px": 64, "smooth_agreement": 6.0}
 ONCE = {"self_ensemble": "off", "ensemble_below_px": 0, **SMOOTH}
 SAMPLES = {
+    "deinterlace": [{}],
     "temporal_denoise": [
         {"radius": 2, "flow_max_side_px": 640, "flow_smooth_px": 1.0, "flow_finest_scale": 1,
          "flow_iterations": 12, "flow_refinements": 5, "occlusion_px": 1.5, "min_shift_px": 0.1,
@@ -51,6 +52,10 @@ SAMPLES = {
          "self_ensemble": "variance", "ensemble_below_px": 10_000, **SMOOTH},
         {"model": "dncnn_25", "planes": "ycc", "sigma": 0.0, "strength": 0.7, "remove": "noise",
          "apply_from_sigma": 0.0, "apply_to_sigma": 100.0, "apply_below_px": 10**6, **ONCE},
+    ],
+    "denoise_video": [
+        {"model": "fastdvdnet", "sigma": 0.0, "sigma_factor": 1.0, "strength": 0.8, "apply_from_sigma": 0.0,
+         "apply_to_sigma": 100.0, "apply_below_px": 10**6},
     ],
     "deblur": [{"model": "nafnet_reds_64", "strength": 0.9, "apply_below_px": 1000, **ONCE}],
     "super_resolution": [
@@ -81,8 +86,9 @@ def built(name: str, pixels) -> list[Enhancer]:
 
 
 def test_the_registry_names_exactly_these_enhancers():
-    assert NAMES == ("orient", "fusion", "temporal_denoise", "low_light", "artefacts", "denoise_learned", "nlm", "deblur",
-                     "super_resolution", "lanczos", "local_contrast", "face_restoration")  # fmt: skip
+    assert NAMES == ("deinterlace", "orient", "fusion", "temporal_denoise", "low_light", "artefacts",
+                     "denoise_learned", "denoise_video", "nlm", "deblur", "super_resolution", "lanczos",
+                     "local_contrast", "face_restoration")  # fmt: skip
 
 
 def test_listing_the_registry_loads_no_image_library():
