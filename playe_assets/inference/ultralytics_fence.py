@@ -54,7 +54,7 @@ def load() -> Any:
             raise MissingResourceError("objects.imported_before")
         try:
             folder = _settings_folder()
-            with _fenced(YOLO_CONFIG_DIR=folder, MPLCONFIGDIR=folder):
+            with fenced(YOLO_CONFIG_DIR=folder, MPLCONFIGDIR=folder):
                 allow_torchvision()
                 import ultralytics
                 from ultralytics.utils import SETTINGS, callbacks  # noqa: F401 - the import is what must be fenced
@@ -115,7 +115,7 @@ class Predictor:
                  "agnostic_nms": False, "augment": False, "batch": 1, "exist_ok": True,
                  "project": _settings_folder()}  # fmt: skip
         network = _network(state, card)
-        with _lock, _fenced():
+        with _lock, fenced():
             self._predictor = DetectionPredictor(overrides=given)
             self._predictor.setup_model(network, verbose=False)
 
@@ -129,7 +129,7 @@ class Predictor:
 
     def boxes(self, bgr: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """(n, 6) rows x1, y1, x2, y2 in px of the picture (h, w, 3), score, class; by descending score."""
-        with _lock, _fenced():
+        with _lock, fenced():
             (result,) = self._predictor(source=bgr)
             found: npt.NDArray[np.float32] = result.boxes.data.cpu().numpy()
         return found
@@ -154,7 +154,7 @@ def _network(state: dict[str, Tensor], card: ModelCard) -> Any:
         raise not_of(card, f"no YOLOv8 is {wide} and {deepest} channels wide")
     points = state.get("model.22.cv4.0.2.weight")
     kind = "yolov8.yaml" if points is None else "yolov8-pose.yaml"
-    with _lock, _fenced():
+    with _lock, fenced():
         table = {**YAML.load(ROOT / "cfg" / "models" / "v8" / kind), "scale": size, "nc": classes}
         if points is None:
             model = DetectionModel(table, ch=3, verbose=False)
@@ -176,8 +176,8 @@ def _settings_folder() -> str:
 
 
 @contextmanager
-def _fenced(**environment: str) -> Iterator[None]:
-    """Everything off inside; afterwards the process's own state is as it was before."""
+def fenced(**environment: str) -> Iterator[None]:
+    """Everything of the package off inside; afterwards the process's own state is as it was before."""
     import cv2
     import numpy as np
     import torch

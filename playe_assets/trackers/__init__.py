@@ -9,6 +9,7 @@ TRACKERS: Registry[Tracker] = Registry(
     "tracker",
     {
         "kalman_iou": "playe_assets.trackers.kalman_iou:KalmanIou",
+        "bytetrack": "playe_assets.trackers.bytetrack:ByteTrack",
         "overlap": "playe_assets.trackers.overlap:Overlap",
     },
 )
