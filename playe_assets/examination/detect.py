@@ -6,43 +6,31 @@ A clip is decoded once: the same pass surveys every frame and hands the sampled 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from playe_assets.core.contracts import Detector, Enhancer, Frame
 from playe_assets.core.errors import PlayeError
-from playe_assets.core.tracks import Event, Shot, Track
+from playe_assets.core.tracks import Event, Track
 from playe_assets.core.values import (
     DetectionEntry,
     DetectionManifest,
     Exhibit,
     ExhibitDetections,
-    FrameDetections,
     IngestManifest,
     MediaKind,
     StreamFacts,
 )
-from playe_assets.enhancers import ENHANCERS
-from playe_assets.examination.clips.pipeline import Chain, overlapped
 from playe_assets.examination.engine import engine_fields, model_field
-from playe_assets.examination.events import JOIN_S, events_of
+from playe_assets.examination.events import events_of
 from playe_assets.examination.plan import Plan, PlannedDetector
-from playe_assets.examination.sampling import Sampling, sampling_of
-from playe_assets.examination.shots import METHOD as CUT_METHOD
-from playe_assets.examination.shots import REFERENCE as CUTS
-from playe_assets.examination.shots import ContentScore, InShot, in_shots, shots_of
+from playe_assets.examination.sampling import sampling_of
 from playe_assets.examination.stage import Stage, exhibit_faults, reason_of
-from playe_assets.examination.survey import METHOD, Surveyor
-from playe_assets.examination.tracks import Traits, Watched, tracker_method, tracks_of, traits_of
-from playe_assets.media.clip import read_clip
-from playe_assets.media.photo import read_photo
-from playe_assets.media.survey import Survey, write_survey
+from playe_assets.examination.tracks import Watched, tracker_method, tracks_of
+from playe_assets.examination.watch import Pass, Watch, survey_method, watch_clip, watch_photo
+from playe_assets.media.survey import write_survey
 
 _SWAPS_SIDES = (5, 6, 7, 8)
-_TELL_EVERY = 100
-"""Frames from one word of progress to the next."""
 
 
 @dataclass(frozen=True)
@@ -51,27 +39,6 @@ class Detected:
 
     manifest: DetectionManifest
     sha256: str
-
-
-@dataclass
-class _Watch:
-    """One detector on one exhibit with its own sampling; `label` tells two uses of one plug-in apart."""
-
-    label: str
-    planned: PlannedDetector
-    detector: Detector
-    sampling: Sampling
-    found: list[FrameDetections] = field(default_factory=list)
-    """Of every sampled frame, those without findings too."""
-    traits: list[tuple[Traits, ...]] = field(default_factory=list)
-    """Of a clip: looks and quality of the same findings."""
-
-    def look(self, frame: Frame, clip: bool) -> None:
-        """Detect in `frame` and keep what was found."""
-        found = tuple(self.detector.detect(frame))
-        self.found.append(FrameDetections(self.label, frame.index, frame.pts if clip else None, found))
-        if clip:
-            self.traits.append(traits_of(frame, found))
 
 
 def detect(stage: Stage, ingest_sha256: str) -> Detected:
@@ -125,7 +92,7 @@ def _params(made: Plan, exhibit: Exhibit) -> dict[str, object]:
     planned = made.detectors[_media(exhibit)]
     params: dict[str, object] = {_label(i, planned): p.plain for i, p in enumerate(planned)}
     if exhibit.media is MediaKind.CLIP:
-        params["shots"] = _survey_method(made)["params"]
+        params["shots"] = survey_method(made)["params"]
     return params
 
 
@@ -135,24 +102,14 @@ def _models(made: Plan, planned: tuple[PlannedDetector, ...]) -> dict[str, objec
     return {i.card.name: model_field(i.card, i.approval) for i in prepared} or None
 
 
-@dataclass
-class _Watched:
-    """What one pass over an exhibit gave."""
-
-    watches: list[_Watch]
-    sampled: int = 0
-    survey: Survey = field(default_factory=Survey)
-    shots: tuple[Shot, ...] = ()
-
-
 def _findings(
     stage: Stage, made: Plan, exhibit: Exhibit
 ) -> tuple[ExhibitDetections, dict[str, dict[str, Any]]]:
     facts = facts_of(exhibit)
     planned = made.detectors[_media(exhibit)]
     share = made.preset.video.shots.moving_share
-    seen = _Watched([
-        _Watch(_label(i, planned), p, p.cls(p.params, facts, made.load(p.needs, stage.settings)),
+    seen = Pass([
+        Watch(_label(i, planned), p, p.cls(p.params, facts, made.load(p.needs, stage.settings)),
                sampling_of(p.use, share))
         for i, p in enumerate(planned)
     ])  # fmt: skip
@@ -164,17 +121,14 @@ def _findings(
     methods = [_method(w, made) for w in seen.watches]
     if exhibit.media is MediaKind.CLIP:
         base = Fraction(facts.time_base or "1/1000")
-        _watch_clip(stage, made, exhibit, seen, base)
+        watch_clip(stage, made, exhibit, facts, seen, base)
         survey = stage.store.put_bytes(write_survey(seen.survey, base))
         watched = [Watched(w.found, w.traits, w.planned.use.min_track_frames) for w in seen.watches]
         tracks = tracks_of(watched, made, width, height, seen.shots, base)
         events = events_of(tracks, {w.label: w.found for w in seen.watches}, seen.survey.pts, base)
-        methods += [_survey_method(made), tracker_method(made, base)]
+        methods += [survey_method(made), tracker_method(made, base)]
     elif seen.watches:
-        pixels = read_photo(stage.store.path(exhibit.sha256), exhibit.facts).pixels
-        seen.sampled = 1
-        for watch in seen.watches:
-            watch.look(Frame(0, 0, _upright(facts).frame(pixels)), clip=False)
+        watch_photo(stage, exhibit, facts, seen)
     found = ExhibitDetections(
         exhibit=exhibit.number,
         source_sha256=exhibit.sha256,
@@ -197,57 +151,7 @@ def _findings(
     return found, engine_fields(models)
 
 
-def _watch_clip(stage: Stage, made: Plan, exhibit: Exhibit, seen: _Watched, base: Fraction) -> None:
-    """One pass over the clip: every frame is surveyed, sampled ones go to the detectors that ask for them."""
-    facts = facts_of(exhibit)
-    upright = _upright(facts)  # boxes lie in the upright frame, whatever the steps do
-    starts: list[int] = []
-    first: int | None = None
-    for item in _surveyed(stage, made, exhibit):
-        row = seen.survey.append(item.looked.row)
-        frame = item.looked.frame
-        first = row.pts if first is None else first
-        if item.starts:
-            starts.append(row.frame)
-        at = (row.pts - first) * base
-        takers = [w for w in seen.watches if w.sampling.takes(at, row.motion_share, item.starts)]
-        if takers:
-            seen.sampled += 1
-            shot = Shot(item.shot, starts[-1], row.frame)
-            turned = replace(frame, pixels=upright.frame(frame.pixels), shot=shot)
-            for watch in takers:
-                watch.look(turned, clip=True)
-        if row.frame % _TELL_EVERY == 0:
-            stage.progress(exhibit.number, row.frame, max(facts.frame_count, row.frame))
-    seen.shots = shots_of(starts, seen.survey)
-
-
-def _surveyed(stage: Stage, made: Plan, exhibit: Exhibit) -> Iterator[InShot]:
-    wanted = made.preset.video.shots
-    change = ContentScore(wanted.threshold)
-    surveyor = Surveyor(change)
-    with read_clip(stage.store.path(exhibit.sha256), exhibit.facts) as reader, Chain() as chain:
-        # Decoding, surveying and detecting, each in a thread of its own.
-        decoded = chain.add(overlapped(iter(reader)))
-        looked = chain.add(overlapped(map(surveyor.look, decoded)))
-        yield from in_shots(looked, change, wanted)
-
-
-def _upright(facts: StreamFacts) -> Enhancer:
-    return ENHANCERS.get("orient")(None, facts)
-
-
-def _survey_method(made: Plan) -> dict[str, object]:
-    """How every frame was measured and cuts were found."""
-    shots = made.preset.video.shots
-    params = {"threshold": shots.threshold, "min_frames": shots.min_frames,
-              "moving_share": shots.moving_share, **CUT_METHOD, **METHOD,
-              "join_s": float(JOIN_S)}  # fmt: skip
-    return {"label": "shots", "name": "shots", "version": "1", "reference": CUTS, "params": params,
-            "weights": {}}  # fmt: skip
-
-
-def _method(watch: _Watch, made: Plan) -> dict[str, object]:
+def _method(watch: Watch, made: Plan) -> dict[str, object]:
     cls = watch.planned.cls
     return {
         "label": watch.label,
