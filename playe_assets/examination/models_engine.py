@@ -49,6 +49,7 @@ def warmed(preset: str, settings: Settings) -> dict[str, dict[str, float]]:
     from playe_assets.examination.plan import plan
     from playe_assets.inference.certificate import golden_size
     from playe_assets.inference.sessions import clear, warm
+    from playe_assets.inference.windowed import samples_of
 
     networks = []
     for item in plan(preset, settings).models.values():
@@ -57,8 +58,7 @@ def warmed(preset: str, settings: Settings) -> dict[str, dict[str, float]]:
         network = network_of(item.use, (item.card, *item.others), settings)
         tile = item.card.tiling.tile
         height, width = (tile, tile) if tile else golden_size(network, settings.target)
-        samples = 1 if item.card.input.order == "grey" else 3
-        networks.append((network, (1, samples, height, width)))
+        networks.append((network, (1, samples_of(item.card), height, width)))
     clear()  # what the plan opened for its certificates; the figures are those of a fresh worker
     return warm(networks, settings.target)
 

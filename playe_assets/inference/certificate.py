@@ -122,13 +122,12 @@ def certify(
         MissingResourceError: the engine, or torch for the reference, is not installed.
         OutOfMemoryError: the golden tile does not fit.
     """
-    from playe_assets.inference.colour import to_network
+    from playe_assets.inference.windowed import golden, samples_of
 
     card = network.card
     height, width = golden_size(network, target, px)
     pictures = golden_tiles(height, width)
-    samples = 1 if card.input.order == "grey" else 3
-    shape = (1, samples, height, width)
+    shape = (1, samples_of(card), height, width)
     session = (open_session or _cached)(network, target, shape)
     against, told = (
         (reference, {"name": "given", "version": "", "note": ""}) if reference else reference_of(network)
@@ -136,7 +135,7 @@ def certify(
     limits = POLICY[target.precision]
     tiles: list[TileResult] = []
     shift = 0.0
-    inputs = {name: to_network(pixels[:, :, :samples], card.input) for name, pixels in pictures.items()}
+    inputs = {name: golden(pixels, card) for name, pixels in pictures.items()}
     expected = {name: against(given) for name, given in inputs.items()}
     spans = spans_of(list(expected.values()))
     for name, given in inputs.items():
@@ -285,14 +284,16 @@ _asking = threading.Lock()
 
 def _place_here(network: Network, target: Target, open_session: Opener | None) -> dict[str, Any]:
     """The place of this process; device, driver and versions do not change under a running process."""
+    from playe_assets.inference.windowed import samples_of
+
     if open_session is not None:
         return place_of(open_session(network, target, (1, 1, 1, 1)).facts)
     key = (target, "graph" if network.onnx is not None else "module")
     with _asking:
         if key not in _places:
             height, width = golden_size(network, target)
-            samples = 1 if network.card.input.order == "grey" else 3
-            _places[key] = place_of(_cached(network, target, (1, samples, height, width)).facts)
+            shape = (1, samples_of(network.card), height, width)
+            _places[key] = place_of(_cached(network, target, shape).facts)
         return _places[key]
 
 

@@ -22,6 +22,7 @@ from playe_assets.inference.architectures import fixed_side_of
 from playe_assets.inference.architectures.contract import Architecture
 from playe_assets.inference.contract import Network
 from playe_assets.inference.networks import architecture_of, require_torch, torch_module
+from playe_assets.inference.windowed import samples_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -160,7 +161,7 @@ def _sample(network: Network, side: int | None) -> npt.NDArray[np.float32]:
     multiple = facts.multiple_of
     height = side or -(-SIDE // multiple) * multiple
     width = side or height + multiple * 2
-    noise = np.random.default_rng(0).random((1, 1 if facts.order == "grey" else 3, height, width), np.float32)
+    noise = np.random.default_rng(0).random((1, samples_of(network.card), height, width), np.float32)
     low, high = {"0..1": (0, 1), "0..255": (0, 255), "-1..1": (-1, 1)}[facts.range]
     return (noise * (high - low) + low).astype(np.float32)
 

@@ -8,7 +8,7 @@ import math
 import tempfile
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ import numpy as np
 
 from playe_assets.core.errors import GovernanceError, OutOfMemoryError
 from playe_assets.core.values import AiClass
-from playe_assets.inference import colour, tiling
+from playe_assets.inference import colour, tiling, windowed
 from playe_assets.inference.architectures import fixed_side_of
 from playe_assets.inference.contract import Network, Session, Target
 
@@ -114,13 +114,29 @@ class LoadedModel:
             OutOfMemoryError: not even the smallest tile fits.
             GovernanceError: NaN or infinity in the output, or an output of another shape than the card says.
         """
-        height, width, channels = pixels.shape
-        out = self._canvas((height * self.scale, width * self.scale, channels), pixels.dtype)
+        return self._worked([pixels], 0.0)
+
+    def window(self, frames: Sequence[Pixels], noise: float) -> Pixels:
+        """A network over frames (`windowed`): the middle one, tiled as `picture` tiles one; raises the same.
+
+        Raises:
+            GovernanceError: there are not as many frames as the card says, or not all of one shape and dtype.
+        """
+        expected = windowed.frames_of(self.network.card)
+        kinds = {(f.shape, f.dtype) for f in frames}
+        if len(frames) != expected or len(kinds) != 1:
+            raise GovernanceError("models.window", name=self.name, found=len(frames), expected=expected,
+                                  kinds=len(kinds))  # fmt: skip
+        return self._worked(frames, noise)
+
+    def _worked(self, frames: Sequence[Pixels], noise: float) -> Pixels:
+        height, width, channels = frames[0].shape
+        out = self._canvas((height * self.scale, width * self.scale, channels), frames[0].dtype)
         while True:
             tile = self._tile
             plan = self._plan(height, width, tile)
             try:
-                self._run(pixels, out, plan)
+                self._run(frames, noise, out, plan)
             except OutOfMemoryError:
                 if not self._halve(tile, plan):
                     raise
@@ -152,8 +168,7 @@ class LoadedModel:
         """For the record: `model`, `runtime`, `precision`, `tiling`, `certificate`."""
         card = self.network.card
         side = self._tile or 256
-        samples = 1 if card.input.order == "grey" else 3
-        runtime = self._session(self._shape or (1, samples, side, side)).facts
+        runtime = self._session(self._shape or (1, windowed.samples_of(card), side, side)).facts
         digest = card.sha256 or hashlib.sha256(self.network.weights).hexdigest()
         return {
             "model": {
@@ -199,13 +214,13 @@ class LoadedModel:
             whole_tiles=one_size(card),
         )
 
-    def _run(self, pixels: Pixels, out: Pixels, plan: tiling.Layout) -> None:
-        facts, scale, channels = self.network.card.input, self.scale, pixels.shape[2]
+    def _run(self, frames: Sequence[Pixels], noise: float, out: Pixels, plan: tiling.Layout) -> None:
+        card, scale, pixels = self.network.card, self.scale, frames[len(frames) // 2]
+        facts, channels = card.input, pixels.shape[2]
         rounds = list(tiling.batches(plan.tiles, self._batch))
         full = min(self._batch, len(plan.tiles)) if self.target.device == "cpu" else self._batch
-        samples = 1 if facts.order == "grey" else 3
         repeats = channels if facts.order == "grey" else 1
-        shape = (full * repeats, samples, plan.y.tile, plan.x.tile)
+        shape = (full * repeats, windowed.samples_of(card), plan.y.tile, plan.x.tile)
         session = self._session(shape)
         seen = _Measured(tiles=len(plan.tiles))
 
@@ -217,7 +232,8 @@ class LoadedModel:
         def cut(tiles: list[tiling.Tile]) -> Tensor:
             # A last batch that is not full is filled up where the engine is compiled for its size.
             given = tiles + tiles[-1:] * ((full if shape[0] > repeats else 1) - len(tiles))
-            return np.concatenate([colour.to_network(_cut(pixels, plan, tile), facts) for tile in given])
+            cuts = ([_cut(frame, plan, tile) for frame in frames] for tile in given)
+            return np.concatenate([windowed.given(each, noise, card) for each in cuts])
 
         def join(tiles: list[tiling.Tile], output: Tensor) -> None:
             expected = (plan.y.tile * scale, plan.x.tile * scale)

@@ -254,6 +254,14 @@ def _iat() -> Made:
     return Made(made.card, made.data, None, made.side)
 
 
+def _fastdvdnet() -> Made:
+    from playe_assets.inference.architectures.fastdvdnet import FastDvdNet
+
+    made = _made("FastDVDnet", FastDvdNet(5, (4, 8, 16)), 32, multiple_of=4,
+                 hyper={"frames": 5, "noise_map": True})  # fmt: skip
+    return Made(made.card, made.data, None, made.side)
+
+
 def _made(
     architecture: str,
     source: Any,
@@ -287,6 +295,7 @@ MAKERS: dict[str, Callable[[], Made]] = {
     "retinaface_resnet": _retinaface_resnet,
     "rlfn": _rlfn,
     "iat": _iat,
+    "fastdvdnet": _fastdvdnet,
 }
 """Every architecture of the portfolio; `gfpgan` (350 MB) and `codeformer` are as large as the official files."""
 LARGE = frozenset({"gfpgan", "codeformer", "restoreformer"})

@@ -12,6 +12,7 @@ import pytest
 from playe_assets.core.errors import CommandError, GovernanceError, MissingResourceError
 from playe_assets.inference import networks
 from playe_assets.inference.architectures import ARCHITECTURES
+from playe_assets.inference.windowed import samples_of
 from playe_assets_tests.inference import checkpoints
 from playe_assets_tests.inference.checkpoints import LARGE, MAKERS, Made, made, saved
 
@@ -25,8 +26,7 @@ TOLERANCE = 2e-5
 
 def given(sample: Made) -> Any:
     low, high = {"0..1": (0, 1), "0..255": (0, 255), "-1..1": (-1, 1)}[sample.card.input.range]
-    channels = 1 if sample.card.input.order == "grey" else 3
-    noise = torch.rand(1, channels, sample.side, sample.side, generator=torch.Generator().manual_seed(1))
+    noise = torch.rand(1, samples_of(sample.card), sample.side, sample.side, generator=torch.Generator().manual_seed(1))
     return noise * (high - low) + low
 
 

@@ -10,7 +10,7 @@ from playe_assets.inference.cards import ModelCard
 
 _HERE = "playe_assets.inference.architectures"
 
-# Super-resolution, restoration, faces, detection; the names are the first word of a card's `architecture`.
+# Super-resolution, restoration, video, faces, detection; the names are the first word of a card's `architecture`.
 ARCHITECTURES: Registry[Architecture] = Registry(
     "architecture",
     {
@@ -24,6 +24,7 @@ ARCHITECTURES: Registry[Architecture] = Registry(
         "DnCNN": f"{_HERE}.spandrel_:DnCNN",
         "DRUNet": f"{_HERE}.levels:DRUNet",
         "FBCNN": f"{_HERE}.levels:FBCNN",
+        "FastDVDnet": f"{_HERE}.fastdvdnet:FastDVDnet",
         "IAT": f"{_HERE}.iat:Iat",
         "GFPGANv1Clean": f"{_HERE}.faces:GFPGANv1Clean",
         "RestoreFormer": f"{_HERE}.faces:RestoreFormer",
