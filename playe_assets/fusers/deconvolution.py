@@ -7,6 +7,7 @@ pictures fall with the square of the frequency (D. J. Field, JOSA A 4, 1987), wh
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,8 @@ Plane = npt.NDArray[np.float32]
 _RIM_SIGMAS = 6.0
 """Width of the mirrored rim, in standard deviations of the blur: nothing wraps around."""
 _TOP = 255.0
+_MOST_LEVELS = 6
+_NOISE_SMOOTH_PX = 2.0
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,30 @@ def richardson_lucy(picture: Plane, sigma: float, kernel: float, most: int, erro
     high, across = picture.shape[:2]
     cut = guess[rim : rim + high, rim : rim + across].astype(np.float32)
     return Sharpened(cut, _amplification(gain, kernel, w2, wide.shape[1]), rounds)
+
+
+def by_noise(
+    make: Callable[[float], Sharpened], noise: Plane, typical: float
+) -> tuple[Plane, Plane, Sharpened]:
+    """Picture, map of amplification (h, w), and the result at the `typical` noise.
+
+    `make` sharpens for one noise level. A place where few samples met is noisier than the rest and must be
+    sharpened less: levels a factor 2 apart are made, and each place lies between the two next to its own noise.
+    """
+    import cv2
+
+    first = make(typical)
+    smooth = cv2.GaussianBlur(noise, (0, 0), _NOISE_SMOOTH_PX)
+    level = np.log2(np.maximum(np.maximum(noise, smooth), 1e-6) / max(typical, 1e-6)).clip(0.0, None)
+    most = min(_MOST_LEVELS, math.ceil(float(level.max()) - 1e-3))
+    made = [first, *(make(typical * 2.0**k) for k in range(1, most + 1))]
+    picture = np.zeros_like(first.picture)
+    amplification = np.zeros(noise.shape, np.float32)
+    for k, one in enumerate(made):
+        share = np.clip(1.0 - np.abs(np.minimum(level, most) - k), 0.0, 1.0).astype(np.float32)
+        picture += share[:, :, None] * one.picture
+        amplification += share * np.float32(one.amplification)
+    return picture, amplification, first
 
 
 def limited(picture: Plane, before: Plane, radius: int, overshoot: float) -> Plane:

@@ -16,6 +16,8 @@ Plane = npt.NDArray[np.float32]
 _MAD = 1.4826
 """Standard deviation of a normal distribution over its median absolute deviation."""
 _GRADIENT_SMOOTH_PX = 0.7
+_FLAT_SHARE = 0.25
+"""Of lettering a half has slopes, whose aliasing would count as noise."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +42,10 @@ def slope(reference: Plane) -> Plane:
 
 
 def noise_of(residual: Plane, seen: npt.NDArray[np.bool_], slopes: Plane) -> float:
-    """Standard deviation of one sample from a pair's residual (h, w, c), on the flatter half of what both see."""
+    """Standard deviation of one sample from a pair's residual (h, w, c), on the flattest part of what both see."""
     if not seen.any():
         return float("inf")
-    flat = seen & (slopes <= np.median(slopes[seen]))
+    flat = seen & (slopes <= np.quantile(slopes[seen], _FLAT_SHARE))
     return _MAD * float(np.median(np.abs(residual[flat]))) / np.sqrt(2.0)
 
 

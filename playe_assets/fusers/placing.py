@@ -44,6 +44,11 @@ class Grid:
         found: Plane = self.total / np.maximum(self.weight, _LEAST_WEIGHT)[:, :, None]
         return found
 
+    def noise_error(self) -> Plane:
+        """(H, W): standard error of the mean by the crops' noise alone."""
+        found: Plane = np.sqrt(self.noise) / np.maximum(self.weight, _LEAST_WEIGHT)
+        return found
+
     def standard_error(self) -> Plane:
         """(H, W) of the mean, before deconvolution: by the crops' noise or by the samples' own scatter,
         whichever is larger (scatter holds misregistration and aliasing too)."""

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from playe_assets.core.contracts_tracks import Crop, Fused, Fuser
 from playe_assets.core.params import bounds, one_number_of, one_of
 from playe_assets.fusers.crops import Candidate, Working, chosen, registered
-from playe_assets.fusers.deconvolution import Sharpened, limited, richardson_lucy, wiener
+from playe_assets.fusers.deconvolution import Sharpened, by_noise, limited, richardson_lucy, wiener
 from playe_assets.fusers.explained import Tolerance, explained
 from playe_assets.fusers.placing import Grid, places_of
 
@@ -60,6 +60,7 @@ class TrackFusionParams:
     patch_ratio: float = bounds(1.0, 10.0, "mean square over the variance")
     mean_sigmas: float = bounds(1.0, 10.0, "standard deviations of a patch's mean")
     min_agreement: float = bounds(0.0, 1.0, "share of the thing's px that must be explained")
+    dense_samples: float = bounds(2.0, 100.0, "independent samples at a place that fill the finer grid")
     kernel_px: float = bounds(0.15, 1.0, "px of the crop, standard deviation of the placing kernel")
     psf_sigma_px: float = bounds(0.0, 4.0, "px of the crop: optics, sensor and coder as one Gaussian")
     deconvolution: str = one_of("wiener", "richardson_lucy")
@@ -98,13 +99,13 @@ class TrackFusion(Fuser):
             return None
         sigma = float(np.clip(np.median([f.sigma for f in fits]), p.sigma_min, p.sigma_max))
         grid, kept, trusts = self._gathered(work, fits, sigma)
-        mean = grid.mean()
         # A crop whose noise spreads over neighbours says less than its variance: see `correlation`.
         correlation = max(1.0, float(np.median([f.correlation for f in fits])))
-        error = grid.standard_error()
-        made, ratio = self._sharpened(work, mean, error, correlation)
-        picture = limited(made.picture, mean, p.limit_px * p.scale, p.overshoot)
-        uncertainty = error * np.float32(made.amplification * correlation * p.uncertainty_gain)
+        mean = self._filled(work, grid)
+        picture, amplification, made, ratio = self._sharpened(work, mean, grid.noise_error() * correlation)
+        picture = limited(picture, mean, p.limit_px * p.scale, p.overshoot)
+        error = grid.standard_error() * amplification * np.float32(correlation)
+        uncertainty = error * np.float32(p.uncertainty_gain)
         used = sorted(
             [reference.frame, *(f.crop.frame for f, t in zip(fits, trusts, strict=True) if t.any())]
         )
@@ -134,7 +135,7 @@ class TrackFusion(Fuser):
                 "noise_to_signal": ratio,
                 "deconvolution_rounds": float(made.rounds),
                 "noise_amplification": made.amplification,
-                "standard_error": float(np.median(error[inside])) * made.amplification * correlation,
+                "standard_error": float(np.median(error[inside])),
             },
         )
 
@@ -173,18 +174,43 @@ class TrackFusion(Fuser):
             grid.add(f.values, *f.fit.places(x, y, p.scale), weight, f.variance(sigma), p.kernel_px)
         return grid, kept, trusts
 
-    def _sharpened(
-        self, work: Working, mean: Plane, error: Plane, correlation: float
-    ) -> tuple[Sharpened, float]:
+    def _filled(self, work: Working, grid: Grid) -> Plane:
+        """The grid's mean; where too few samples met to fill it, the reference enlarged by Lanczos comes in.
+
+        Without this the reference's own px would show as blocks where nothing else may contribute.
+        """
+        import cv2
+
+        p = self.params
+        met = grid.weight**2 / np.maximum(grid.squares, 1e-12)
+        share = np.clip((met - 1.0) / (p.dense_samples - 1.0), 0.0, 1.0).astype(np.float32)
+        share = np.minimum(share, cv2.GaussianBlur(share, (0, 0), 0.5 * p.scale))[:, :, None]
+        size = (grid.weight.shape[1], grid.weight.shape[0])
+        large = cv2.resize(work.values, size, interpolation=cv2.INTER_LANCZOS4)
+        # The deconvolution undoes the placing kernel everywhere, so what was not placed gets its blur here.
+        large = cv2.GaussianBlur(large, (0, 0), p.kernel_px * p.scale, borderType=cv2.BORDER_REFLECT)
+        mean = grid.mean()
+        found: Plane = share * mean + (1.0 - share) * large.reshape(mean.shape)
+        return found
+
+    def _sharpened(self, work: Working, mean: Plane, noise: Plane) -> tuple[Plane, Plane, Sharpened, float]:
+        """Picture, amplification of the noise at each place, and the filter and its ratio where most crops are."""
         p = self.params
         psf, kernel = p.psf_sigma_px * p.scale, p.kernel_px * p.scale
         left, top, right, bottom = (v * p.scale for v in work.box)
-        noise = float(np.median(error[top:bottom, left:right])) * correlation
-        if p.deconvolution == "richardson_lucy":
-            return richardson_lucy(mean, psf, kernel, p.most_rounds, noise), 0.0
-        signal = float(mean[top:bottom, left:right].mean(axis=2).std())
-        ratio = max(p.noise_to_signal, _FIELD * (noise / max(signal, 1.0)) ** 2)
-        return wiener(mean, psf, kernel, ratio), ratio
+        typical = float(np.median(noise[top:bottom, left:right]))
+        signal = max(1.0, float(mean[top:bottom, left:right].mean(axis=2).std()))
+
+        def ratio(level: float) -> float:
+            return max(p.noise_to_signal, _FIELD * (level / signal) ** 2)
+
+        def make(level: float) -> Sharpened:
+            if p.deconvolution == "richardson_lucy":
+                return richardson_lucy(mean, psf, kernel, p.most_rounds, level)
+            return wiener(mean, psf, kernel, ratio(level))
+
+        picture, amplification, made = by_noise(make, noise, typical)
+        return picture, amplification, made, ratio(typical)
 
 
 def tolerance(p: TrackFusionParams) -> Tolerance:
