@@ -19,6 +19,7 @@ from playe_assets.core.tracks import Shot, Track
 from playe_assets.core.values import Detection, FrameDetections, MediaKind
 from playe_assets.detectors.appearance import appearance
 from playe_assets.detectors.quality import quality
+from playe_assets.examination.events import MOTION
 from playe_assets.examination.plan import Plan
 
 if TYPE_CHECKING:
@@ -32,13 +33,18 @@ _COLUMNS = ("size", "sharpness", "pose", "overall")
 class Traits:
     """What is kept of a finding's pixels."""
 
-    appearance: npt.NDArray[np.float32]
+    appearance: npt.NDArray[np.float32] | None
+    """None for motion: a moving region falls apart and flows together, and has no looks of its own."""
     quality: Mapping[str, float]
 
 
 def traits_of(frame: Frame, found: Sequence[Detection]) -> tuple[Traits, ...]:
     """Looks and quality of each finding in the upright `frame`."""
-    return tuple(Traits(appearance(frame.pixels, d), quality(frame.pixels, d, frame.corrupt)) for d in found)
+    return tuple(
+        Traits(None if d.label == MOTION else appearance(frame.pixels, d),
+               quality(frame.pixels, d, frame.corrupt))
+        for d in found
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -102,7 +108,7 @@ def _tracks(
             ((f.pts or 0) - start) * base,
             max(0, bisect_right(firsts, f.frame) - 1),
             tuple(f.found[i] for i in own),
-            tuple(traits[i].appearance for i in own),
+            tuple(shown for i in own if (shown := traits[i].appearance) is not None),
         )
         for f, own, traits in zip(seen.found, index, seen.traits, strict=True)
     ]

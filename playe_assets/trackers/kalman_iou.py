@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -71,7 +72,8 @@ class KalmanIou(Tracker):
     """Each look is assigned as a whole (Hungarian method), so that crossing things keep their numbers.
 
     Cost of a pair: share `1 - appearance_weight` of place (mean of 1 - overlap and of d / (1 + d), d the
-    distance of the centres in sides), the rest of appearance (1 - cosine with a running mean of the track).
+    distance of the centres in sides), the rest of appearance (angle to a running mean of the track over a right
+    angle: cosines of things in one scene lie close to 1, their angles do not).
     As many pairs as the gates allow are made; ties fall to the older track and the finding further left.
     The order of findings within a look does not matter.
     """
@@ -152,7 +154,7 @@ class KalmanIou(Tracker):
         shown = _shown(look, index)
         if track.appearance is None or shown is None:
             return round(place * _UNITS)
-        unlike = 1 - min(1.0, max(0.0, float((track.appearance * shown).sum())))
+        unlike = math.acos(min(1.0, max(0.0, float((track.appearance * shown).sum())))) / (math.pi / 2)
         share = float(params.appearance_weight)
         return round(((1 - share) * place + share * unlike) * _UNITS)
 

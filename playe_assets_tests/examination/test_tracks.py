@@ -147,3 +147,15 @@ def test_traits_are_of_the_findings_pixels():
     assert one.appearance.dtype == np.float32 and not np.array_equal(one.appearance, two.appearance)
     assert one.quality["size"] == 40.0 and one.quality["overall"] > 0
     assert traits_of(replace(frame, corrupt=True), [box(0)])[0].quality["overall"] == 0.0
+
+
+def test_moving_regions_have_no_looks_and_are_never_rejoined(made):
+    moving = [box(0, label="motion")]
+    frame = Frame(0, 0, np.zeros((90, 120, 3), np.uint8))
+    (trait,) = traits_of(frame, moving)
+    assert trait.appearance is None and trait.quality["size"] == 40.0
+    frames = [moving if n < 4 or n > 30 else [] for n in range(36)]
+    seen = watched(*frames)
+    bare = tuple(tuple(replace(t, appearance=None) for t in f) for f in seen.traits)
+    assert [t.rejoined for t in tracks(made, seen)] == [1]
+    assert [t.rejoined for t in tracks(made, replace(seen, traits=bare))] == [0, 0]
