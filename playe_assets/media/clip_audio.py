@@ -83,6 +83,11 @@ class AudioCopy:
         """Which of the source's audio streams are copied, by their position among them."""
         return tuple(t.index for t in self._tracks)
 
+    @property
+    def rates(self) -> tuple[int, ...]:
+        """Samples a second of the copied streams."""
+        return tuple(t.rate for t in self._tracks if t.rate > 0)
+
     def deviations(self) -> tuple[Reason, ...]:
         """Streams that are left out with the cause, and packets whose time had to be moved."""
         moved = (Reason("audio_times_moved", {"packets": self._moved}),) if self._moved else ()

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
+from math import lcm
 from pathlib import Path
 from queue import Queue
 from threading import Event, Thread
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
     from playe_assets.core.values import StreamFacts
     from playe_assets.media.write_report import WriteReport
 
-_AHEAD = 4
+_MOVIE_TICKS: Final = 10**9
+"""A second has no more ticks of the movie's clock than this (a signed number of 32 bits in the file)."""
+_AHEAD: Final = 4
 """Frames that are decoded and hashed while the encoder works; more would only take memory."""
 
 
@@ -70,8 +73,13 @@ class ProxyWriter(ClipEncoder):
         return {**shared, "profile": "main10", "x265-params": ":".join(params)}
 
     def _muxer_options(self) -> dict[str, str]:
-        return {"fflags": "+bitexact", "movflags": "+faststart",
-                "video_track_timescale": str(self._written_time_base().denominator)}  # fmt: skip
+        ticks = self._written_time_base().denominator
+        # Where a track begins is kept in ticks of the movie's clock, by default 1 ms: too coarse for the sound.
+        movie = lcm(ticks, *(self.audio.rates if self.audio is not None else ()))
+        if movie > _MOVIE_TICKS:
+            movie = max(_MOVIE_TICKS // ticks, 1) * ticks
+        return {"fflags": "+bitexact", "movflags": "+faststart", "video_track_timescale": str(ticks),
+                "movie_timescale": str(movie)}  # fmt: skip
 
     def _threads(self) -> int:
         return self.output.proxy_threads
