@@ -36,7 +36,7 @@ class Scene:
     """`sign`, `plate` or `face`."""
     frames: int = 40
     seed: int = 1
-    noise_sigma: float = 4.0
+    noise_sigma: float = 6.0
     """8-bit units."""
     shake_px: float = 1.5
     """Half the range of the subject's shake; its drift over the clip is as long again."""
@@ -110,6 +110,7 @@ def write_clip(path: Path, pixels: npt.NDArray[np.uint8], kbit: int | None, rate
         else:
             stream = target.add_stream("libx264", rate=rate, options=options)
             stream.pix_fmt, stream.bit_rate = "yuv420p", kbit * 1000
+            stream.codec_context.colorspace, stream.codec_context.color_range = 1, 1  # BT.709, limited
         stream.height, stream.width = pixels.shape[1:3]
         stream.codec_context.thread_count = 1
         for number, picture in enumerate(pixels):
@@ -147,13 +148,13 @@ def _face() -> npt.NDArray[np.float32]:
 
 
 def _sign(lines: tuple[str, ...]) -> npt.NDArray[np.float32]:
-    """Dark letters of 5 px (capitals) on a light sign with a frame."""
-    return _board(lines, (96, 10 + 11 * len(lines)), 7.0, (235, 228, 205), (30, 45, 80))
+    """Dark letters of 4.4 px (capitals) on a light sign with a frame."""
+    return _board(lines, (72, 7 + 9 * len(lines)), 6.0, (235, 228, 205), (30, 45, 80))
 
 
 def _plate(line: str) -> npt.NDArray[np.float32]:
-    """Black letters of 6 px (capitals) on a white plate with a frame."""
-    return _board((line,), (60, 16), 8.2, (240, 240, 238), (20, 20, 22))
+    """Black letters of 4.7 px (capitals) on a white plate with a frame."""
+    return _board((line,), (48, 13), 6.4, (240, 240, 238), (20, 20, 22))
 
 
 def _board(

@@ -77,6 +77,22 @@ class Seen:
 
 
 @dataclass(frozen=True)
+class Mark:
+    """A region of one frame that the operator wants followed and fused (`marks` in `case.yaml`)."""
+
+    label: str
+    x: float
+    """px of the upright frame, as the others."""
+    y: float
+    width: float
+    height: float
+    frame: int | None = None
+    """Index of the frame; null where the time is given instead."""
+    time: str | None = None
+    """Exact seconds after the clip's first frame such as `24/5`: the last frame not later than it."""
+
+
+@dataclass(frozen=True)
 class FusedTrack:
     """One track made into one picture from many frames, as the manifest states it."""
 

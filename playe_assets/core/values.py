@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from playe_assets.core.tracks import Event, FusedTrack, Shot, Track
+from playe_assets.core.tracks import Event, FusedTrack, Mark, Shot, Track
 
 
 class MediaKind(enum.StrEnum):
@@ -125,6 +125,8 @@ class Exhibit:
     """Number of the reference exhibit that full-reference metrics compare with."""
     notes: tuple[Reason, ...] = ()
     """Observations that change no pixel (keys under `reason.`): wrong extension, data after the picture's end."""
+    marks: tuple[Mark, ...] = ()
+    """Of a clip: regions that the operator wants followed and fused."""
 
     @property
     def processable(self) -> bool:

@@ -12,13 +12,14 @@ from playe_assets.core.errors import CaseFileError
 from playe_assets.core.presets import preset_names
 from playe_assets.core.texts import LANGUAGES
 from playe_assets.core.yamlfile import Block, read_block
+from playe_assets.examination.marks import Marked, read_marks
 
 NAME = "case.yaml"
 DEFAULT_PRESET = "forensic_safe"
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _ID_WORDS = "1 to 64 letters, digits, '.', '_' or '-', beginning with a letter or digit, without '..'"
 _TEXTS = ("title", "operator", "customer", "request", "received_from")
-_KEYS = ("case", *_TEXTS, "request_id", "preset", "language", "references", "exhibits")
+_KEYS = ("case", *_TEXTS, "request_id", "preset", "language", "references", "exhibits", "marks")
 _LONGEST = 2000
 _LARGEST_FILE = 1 << 20
 
@@ -48,6 +49,8 @@ class CaseFile:
     references: Mapping[str, str] = field(default_factory=dict)
     """Exhibit to the reference file that full-reference metrics compare with, paths below the folder."""
     exhibits: tuple[Listed, ...] | None = None
+    marks: tuple[Marked, ...] = ()
+    """Regions of clips to be followed and fused."""
 
 
 def valid_case_id(case_id: str) -> bool:
@@ -112,6 +115,8 @@ def parse_case_file(content: str) -> CaseFile:
         values["references"] = _references(block)
     if "exhibits" in block and block["exhibits"] is not None:
         values["exhibits"] = _exhibits(block)
+    if "marks" in block and block["marks"] is not None:
+        values["marks"] = read_marks(block, NAME)
     return CaseFile(**values)
 
 

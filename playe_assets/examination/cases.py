@@ -14,7 +14,8 @@ from typing import Any
 
 from playe_assets.core.canonical import from_plain, to_plain
 from playe_assets.core.errors import CaseBusyError, CommandError
-from playe_assets.core.values import Exhibit, Refusal
+from playe_assets.core.tracks import Mark
+from playe_assets.core.values import Exhibit, Reason, Refusal
 from playe_assets.examination.case_file import valid_case_id
 from playe_assets.examination.settings import Settings
 from playe_assets.stores.case_store import CaseStore
@@ -64,12 +65,23 @@ class Case:
 
 
 @dataclass(frozen=True)
+class MarkedExhibit:
+    """The marks that a delivery's `case.yaml` put on one exhibit, and those that cannot be used, with reasons."""
+
+    exhibit: str
+    marks: tuple[Mark, ...]
+    unusable: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True)
 class DeliveryRecord:
     """What one delivery added; stored as an object, so it names no time."""
 
     delivery: int
     exhibits: tuple[Exhibit, ...]
     refused: tuple[Refusal, ...]
+    marked: tuple[MarkedExhibit, ...] = ()
+    """Marks of exhibits, of this delivery or earlier ones; they replace what the same exhibit had."""
     schema: str = "playe-delivery/1"
 
 

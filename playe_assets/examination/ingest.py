@@ -16,6 +16,7 @@ from playe_assets.examination.case_file import DEFAULT_PRESET, CaseFile, read_ca
 from playe_assets.examination.cases import Case, DeliveryNote, DeliveryRecord
 from playe_assets.examination.inbox import keep, look, place_for
 from playe_assets.examination.intake import take_delivery
+from playe_assets.examination.marks_on import checked_marks, with_marks
 from playe_assets.examination.plan import Plan, plan
 from playe_assets.examination.stage import Stage
 from playe_assets.media.limits import Limits
@@ -77,7 +78,10 @@ def ingest(
             keep(delivered, stage.settings.data_root / case.deliveries[-1].kept_in)
     exhibits, refused, records = _all(stage, case)
     inputs = {
-        "exhibits": [[e.number, e.sha256, e.status.value, e.reference] for e in exhibits],
+        "exhibits": [
+            [e.number, e.sha256, e.status.value, e.reference, *([to_plain(e.marks)] if e.marks else [])]
+            for e in exhibits
+        ],
         "preset": to_plain(made.preset.ref),
         "weights": dict(made.weights),
         "code_version": code_version(),
@@ -144,6 +148,7 @@ def _take(
         known=known,
         references=given.references,
         limits=limits,
+        marked=[m.file for m in given.marks],
         on_exhibit=on_exhibit,
         recorder=stage.recorder,
     )
@@ -152,8 +157,9 @@ def _take(
     refused: tuple[Refusal, ...] = tuple(
         r for r in found.refused if (r.name_hex, r.reason.code) not in refused_before
     )
-    if found.exhibits or refused:
-        record = stage.store.put_json(DeliveryRecord(number, found.exhibits, refused))
+    marked = checked_marks(given.marks, (*known, *found.exhibits))
+    if found.exhibits or refused or marked:
+        record = stage.store.put_json(DeliveryRecord(number, found.exhibits, refused, marked))
     goal = place_for(delivered, stage.settings, stage.case_id, number)
     note = DeliveryNote(
         number=number,
@@ -169,6 +175,6 @@ def _take(
 
 def _all(stage: Stage, case: Case) -> tuple[tuple[Exhibit, ...], tuple[Refusal, ...], tuple[str, ...]]:
     records = stage.folder.records(case)
-    exhibits = tuple(exhibit for record in records for exhibit in record.exhibits)
+    exhibits = with_marks([e for record in records for e in record.exhibits], records)
     refused = tuple(item for record in records for item in record.refused)
     return exhibits, refused, tuple(n.record for n in case.deliveries if n.record is not None)

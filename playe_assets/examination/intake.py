@@ -69,6 +69,7 @@ def take_delivery(
     known: Sequence[Exhibit],
     references: Mapping[str, str],
     limits: Limits,
+    marked: Sequence[str] = (),
     on_exhibit: OnExhibit | None = None,
     recorder: Recorder | None = None,
 ) -> Delivery:
@@ -78,17 +79,19 @@ def take_delivery(
         delivery: 1 for the first delivery of the case, 2 for the next.
         known: exhibits of earlier deliveries; numbers go on after theirs and are never used again.
         references: relative name of an exhibit to that of the reference it is compared with (`case.yaml`).
+        marked: relative names of the clips that `marks` (`case.yaml`) speaks of.
         on_exhibit: called after each new exhibit, with its numbers for a progress display.
         recorder: writes `custody.acquired`, `custody.refused` and `processing.identified` to the log.
 
     Raises:
         UnsafePathError: `folder` is no folder.
-        CaseFileError: `references` names a file that is not there; nothing was taken then.
+        CaseFileError: `references` or `marked` name a file that is not there; nothing was taken then.
         OSError: the store cannot be written.
     """
     with drop_folder(folder) as root, Prober(limits) as prober:
         entries = [e for e in walk(root) if e.name not in OURS]
         pairs = _pairs(references, entries, known)
+        _marked_are_there(marked, entries, known)
         work = _Intake(store, delivery, prober, recorder, frozenset(pairs.values()), list(known))
         for entry in entries:
             exhibit = _take(work, root, entry)
@@ -102,12 +105,23 @@ def take_delivery(
 def _pairs(
     references: Mapping[str, str], entries: Sequence[Entry], known: Sequence[Exhibit]
 ) -> dict[bytes, bytes]:
-    there = {e.name for e in entries if e.refused is None} | {bytes.fromhex(e.name_hex) for e in known}
+    there = _there(entries, known)
     pairs = {os.fsencode(a): os.fsencode(b) for a, b in references.items()}
     for name in (*pairs, *pairs.values()):
         if name not in there:
             raise CaseFileError("intake.reference_absent", name=shown(name))
     return pairs
+
+
+def _there(entries: Sequence[Entry], known: Sequence[Exhibit]) -> set[bytes]:
+    return {e.name for e in entries if e.refused is None} | {bytes.fromhex(e.name_hex) for e in known}
+
+
+def _marked_are_there(marked: Sequence[str], entries: Sequence[Entry], known: Sequence[Exhibit]) -> None:
+    there = _there(entries, known)
+    for name in marked:
+        if os.fsencode(name) not in there:
+            raise CaseFileError("intake.mark_absent", name=shown(os.fsencode(name)))
 
 
 def _take(work: _Intake, root: int, entry: Entry) -> Exhibit | None:
