@@ -28,6 +28,12 @@ class Options:
 
     repeats: int = 5
     long: bool = False
+    kills: int = 50
+    """Of `crash`."""
+    seconds: float = 180.0
+    """Length of the clip of `crash`."""
+    segment_frames: int = 0
+    """Frames a segment in `crash`; 0: as the preset says."""
 
 
 @dataclass(frozen=True)
