@@ -151,6 +151,7 @@ def plan(name: str, settings: Settings) -> Plan:
         GovernanceError: a model is not approved, or its engine is not certified on this device.
     """
     made = check(load_preset(name), settings)
+    made.tracker.cls(made.tracker.params)  # a package that it lacks is said before any work
     return replace(made, models=prepare(needed(made), settings, name))
 
 

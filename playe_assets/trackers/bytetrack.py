@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from playe_assets.core.contracts_tracks import Look, Tracker, Trail
+from playe_assets.core.errors import MissingResourceError
 from playe_assets.core.params import bounds, flag
 from playe_assets.inference.ultralytics_tracking import ByteTracker
 
@@ -47,7 +48,12 @@ class ByteTrack(Tracker):
 
     def __init__(self, params: Any) -> None:
         super().__init__(params)
-        self._new()  # an absent extra is said before any work
+        try:
+            self._new()  # an absent extra is said before any work
+        except MissingResourceError as error:
+            raise MissingResourceError(
+                "trackers.extra_yolo", problem=error.facts.get("problem", error.code)
+            ) from error
 
     def bridges_s(self, every_s: float) -> float:
         """One interval more than may be missed."""

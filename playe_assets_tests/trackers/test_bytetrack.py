@@ -109,4 +109,4 @@ except MissingResourceError as error:
     paths = os.pathsep.join([str(tmp_path), str(Path.cwd())])
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
                           env={**os.environ, "PYTHONPATH": paths})  # fmt: skip
-    assert done.stdout == "objects.extra_yolo True True\n", done.stderr
+    assert done.stdout == "trackers.extra_yolo True True\n", done.stderr
