@@ -78,6 +78,7 @@ def conclude(
     head = stage.recorder.log.head()
     case = stage.folder.read()
     now = utc_now()
+    found = {e.exhibit: stage.manifest(ExhibitDetections, e.sha256) for e in detection.entries if e.sha256}
     parts = ReportParts(
         laboratory=_laboratory(stage),
         case=_case(stage),
@@ -87,9 +88,7 @@ def conclude(
         issued_utc=_seconds(now),
         ingest=ingest,
         detection=detection,
-        detections={
-            e.exhibit: stage.manifest(ExhibitDetections, e.sha256) for e in detection.entries if e.sha256
-        },
+        detections=found,
         enhanced=enhanced,
         metrics=metrics,
         verdicts=tuple(verdicts),
@@ -105,7 +104,7 @@ def conclude(
         pictures=tuple(
             picture_of(p.exhibit, pictures[p.sha256], p.frame, p.track) for p in enhanced.pictures
         ),
-        clips=clip_parts(stage, ingest, enhanced, metrics),
+        clips=clip_parts(stage, ingest, found, enhanced, metrics),
         attempts=_attempts(lines, stage.recorder.activity.run_id),
     )
     with stage.recorder.operation("processing.report", step="report", inputs=[metrics_sha256]) as work:

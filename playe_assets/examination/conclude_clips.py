@@ -5,15 +5,28 @@ from __future__ import annotations
 import io
 from array import array
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
-from playe_assets.core.values import Derivative, EnhancedManifest, IngestManifest, MediaKind, MetricsManifest
+from playe_assets.core.values import (
+    Derivative,
+    Enhanced,
+    EnhancedManifest,
+    ExhibitDetections,
+    IngestManifest,
+    MediaKind,
+    MetricsManifest,
+)
 from playe_assets.examination.stage import Stage
-from playe_assets.exporters.report_video import FLICKER, ClipParts, LedgerSummary, thinned
+from playe_assets.exporters.report_video import FLICKER, ClipParts, LedgerSummary, named_frames, thinned
 
 
 def clip_parts(
-    stage: Stage, ingest: IngestManifest, enhanced: EnhancedManifest, metrics: MetricsManifest
+    stage: Stage,
+    ingest: IngestManifest,
+    detections: Mapping[str, ExhibitDetections],
+    enhanced: EnhancedManifest,
+    metrics: MetricsManifest,
 ) -> dict[str, ClipParts]:
     """By exhibit. Every object is hashed again when it is read.
 
@@ -23,16 +36,30 @@ def clip_parts(
     clips = {e.number for e in ingest.exhibits if e.media is MediaKind.CLIP}
     ledgers = {d.exhibit: d for d in enhanced.derivatives if d.kind == "ledger" and d.exhibit in clips}
     series = {str(r["exhibit"]): str(r["series"]) for r in metrics.rows if r.get("series")}
-    found = {}
-    for number in sorted(clips & {e.exhibit for e in enhanced.entries}):
+    made = {}
+    for entry in enhanced.entries:
+        number = entry.exhibit
+        if number not in clips:
+            continue
         compared, points = _flicker(stage, series[number]) if number in series else (0, ())
-        found[number] = ClipParts(
+        made[number] = ClipParts(
             ledger=_ledger(stage, ledgers[number]) if number in ledgers else None,
+            times=_times(stage, detections.get(number), entry),
             series=series.get(number),
             compared=compared,
             flicker=points,
         )
-    return found
+    return made
+
+
+def _times(stage: Stage, found: ExhibitDetections | None, entry: Enhanced) -> tuple[tuple[int, int], ...]:
+    from playe_assets.media.survey import read_survey
+
+    if found is None or found.survey is None:
+        return ()
+    pts = read_survey(stage.store.get_bytes(found.survey))[0].pts
+    named = named_frames(found, entry) | ({0, len(pts) - 1} if pts else set())
+    return tuple((n, pts[n]) for n in sorted(named) if n < len(pts))
 
 
 def _flicker(stage: Stage, sha256: str) -> tuple[int, tuple[tuple[float | None, ...], ...]]:

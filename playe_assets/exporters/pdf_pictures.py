@@ -10,6 +10,7 @@ from playe_assets.exporters.pdf_charts import colour_scale
 from playe_assets.exporters.pdf_page import heading
 from playe_assets.exporters.pdf_say import Say
 from playe_assets.exporters.pdf_style import BAD, LINE, WIDTH, box, chip, markup, para, shown, table
+from playe_assets.exporters.pdf_video import clips
 from playe_assets.exporters.pdf_view import View
 from playe_assets.exporters.pictures import reduced
 
@@ -39,7 +40,7 @@ def pictures_section(report: Mapping[str, Any], pictures: Mapping[str, bytes], s
         story.append(para(say("s7.reduced", n=count, side=_REDUCED_SIDE), "body"))
     for e in view.examined():
         story += _exhibit(e, view, shown_as, say)
-    return [*story, *_frames(view, say)]
+    return [*story, *_frames(view, say), *clips(view, shown_as, say)]
 
 
 def ai_statement(report: Mapping[str, Any], _pictures: Mapping[str, bytes], say: Say) -> Sequence[Any]:
@@ -75,7 +76,7 @@ def _exhibit(e: Mapping[str, Any], view: View, pictures: Mapping[str, bytes], sa
     from reportlab.platypus import KeepTogether
 
     number = e["number"]
-    items = {p["role"]: p for p in view.pictures[number]}
+    items = {p["role"]: p for p in view.pictures[number] if p["track"] is None}
     title = markup(f"{number} · {shown(e['name_shown'], 200)}", "h2")
     story: list[Any] = []
     failure = view.failure(number)
@@ -182,18 +183,19 @@ def _scale(picture: Mapping[str, Any], cell: float) -> list[Any]:
 def _frames(view: View, say: Say) -> list[Any]:
     rows: list[list[Any]] = [
         [say("col.exhibit"), *(say(f"frames.{k}") for k in
-         ("promised", "decoded", "corrupt", "not_decoded", "dropped", "added", "interpolated", "written"))]
+         ("promised", "decoded", "corrupt", "not_decoded", "dropped", "added", "interpolated", "repeated",
+          "written"))]
     ]  # fmt: skip
     for f in view.sections["pictures"]["frames"]:
         rows.append([f["exhibit"], *(str(f[k]) for k in
                      ("promised", "decoded", "corrupt", "not_decoded", "dropped", "added", "interpolated",
-                      "written"))])  # fmt: skip
+                      "repeated", "written"))])  # fmt: skip
     if len(rows) == 1:
         return []
-    clean = all(not (f["dropped"] or f["added"] or f["interpolated"] or f["not_decoded"])
+    clean = all(not (f["dropped"] or f["added"] or f["interpolated"] or f["repeated"] or f["not_decoded"])
                 for f in view.sections["pictures"]["frames"])  # fmt: skip
     return [
         *heading(say("frames"), 2),
         para(say("frames.clean" if clean else "frames.lead"), "body"),
-        table(rows, [8, 11, 11, 13, 12, 10, 12, 12, 11]),
+        table(rows, [8, 10, 11, 12, 11, 10, 11, 11, 11, 10]),
     ]

@@ -7,13 +7,10 @@ from typing import Any
 
 from playe_assets.core.canonical import digest
 from playe_assets.core.values import AiClass
-from playe_assets.exporters.pdf_charts import time_line
 from playe_assets.exporters.pdf_page import heading
 from playe_assets.exporters.pdf_say import Say
 from playe_assets.exporters.pdf_style import headed, markup, pairs, para, sha, shown, table
 from playe_assets.exporters.pdf_view import View
-
-_TRACKS_SHOWN = 20
 
 
 def steps(report: Mapping[str, Any], _pictures: Mapping[str, bytes], say: Say) -> Sequence[Any]:
@@ -30,7 +27,7 @@ def steps(report: Mapping[str, Any], _pictures: Mapping[str, bytes], say: Say) -
         story += _method(label, step, say)
     story += _detectors(view, say)
     story += heading(say("applied"), 2)
-    records = _records(view)
+    records = view.records()
     for e in view.examined():
         story += _applied(e, view, methods, records, say)
     return [*story, *_environment(view, say)]
@@ -136,10 +133,6 @@ def _detectors(view: View, say: Say) -> list[Any]:
             ]
         )
     return [*heading(say("detectors"), 2), para(say("detectors.lead"), "body"), table(rows, [14, 38, 48])]
-
-
-def _records(view: View) -> dict[tuple[str, str], Mapping[str, Any]]:
-    return {(str(r["exhibit"]), str(r["step"])): r for r in view.sections["steps"]["records"]}
 
 
 def _applied(
@@ -268,19 +261,15 @@ def _derivatives(number: str, view: View, say: Say) -> list[Any]:
 
 
 def _found(exhibit: Mapping[str, Any], view: View, say: Say) -> list[Any]:
-    from reportlab.platypus import KeepTogether
-
-    found = view.detections.get(exhibit["number"])
+    number = exhibit["number"]
+    found = view.detections.get(number)
     if found is None:
         return []
     counts = ", ".join(f"{say.word('label', k)}: {n}" for k, n in sorted(found["counts"].items()))
     line = say("found", counts=counts or say("found.nothing"), frames=found["frames_seen"])
     story: list[Any] = [para(line, "body")]
-    frames = exhibit["facts"]["frame_count"] if exhibit["facts"] else 1
-    if frames > 1 and (found["timeline"] or found["tracks"]):
-        more = len(found["tracks"]) - 12
-        note = say("chart.time", more=more) if more > 0 else say("chart.time_all")
-        story = [KeepTogether([*story, time_line(found, frames, say), para(note, "muted")])]
+    if found["timeline"] and number in view.video:
+        story.append(para(say("video.see", section="7"), "muted"))
     return story
 
 

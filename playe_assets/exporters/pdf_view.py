@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 Rows = list[Mapping[str, Any]]
@@ -21,6 +22,7 @@ class View:
         self.detections = {d["exhibit"]: d for d in found["detections"]}
         self.derivatives = _grouped(found["derivatives"])
         self.pictures = _grouped(sections["pictures"]["items"])
+        self.video = {c["exhibit"]: c for c in found["video"]}
         self.rows = _grouped(found["metrics"]["rows"])
         self.withheld = {w["derivative"]: w for w in sections["pictures"]["withheld"]}
         owner = {d["number"]: d["exhibit"] for d in found["derivatives"]}
@@ -61,10 +63,35 @@ class View:
             return "remarks", "warn"
         return ("partial", "warn") if exhibit["status"] == "partial" else ("passed", "good")
 
+    def records(self) -> Mapping[tuple[str, str], Mapping[str, Any]]:
+        """By exhibit and step. A clip's step has one record a segment: their lines and their span become one."""
+        found: dict[tuple[str, str], Mapping[str, Any]] = {}
+        for record in self.sections["steps"]["records"]:
+            key = (str(record["exhibit"]), str(record["step"]))
+            held = found.get(key)
+            found[key] = record if held is None else _joined(held, record)
+        return found
+
     def learned(self) -> str:
         """The highest `ai_class` of any derivative: `none`, `fidelity` or `generative`."""
         order = ("none", "fidelity", "generative")
         return max((d["ai_class"] for d in self.findings["derivatives"]), key=order.index, default="none")
+
+
+def _joined(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    starts = [r["t_start_utc"] for r in (one, other) if r["t_start_utc"]]
+    ends = [r["t_end_utc"] for r in (one, other) if r["t_end_utc"]]
+    start, end = min(starts, default=None), max(ends, default=None)
+    return {**one, **{k: v for k, v in other.items() if v is not None},
+            "seqs": [*one["seqs"], *other["seqs"]], "t_start_utc": start, "t_end_utc": end,
+            "duration_ms": _span_ms(start, end)}  # fmt: skip
+
+
+def _span_ms(start: str | None, end: str | None) -> float | None:
+    if start is None or end is None:
+        return None
+    first, last = (datetime.fromisoformat(t.replace("Z", "+00:00")) for t in (start, end))
+    return (last - first).total_seconds() * 1000
 
 
 def _grouped(items: Iterable[Mapping[str, Any]]) -> defaultdict[str, Rows]:

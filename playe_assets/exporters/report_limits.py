@@ -59,6 +59,10 @@ def limitations(parts: ReportParts, preset: Preset) -> list[dict[str, Any]]:
         found.append(("generative", {}))
     if any(preset.detectors[kind] for kind in MediaKind):
         found.append(("detectors", {}))
+    if any(d.tracks for d in parts.detections.values()):
+        found.append(("tracks", {}))
+    if any(e.fused for e in parts.enhanced.entries):
+        found.append(("track_fusion", {}))
     if parts.metrics.rows:
         found.append(("metrics", {}))
     if not any(e.reference for e in exhibits):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from playe_assets.core.values import Enhanced, Exhibit, MediaKind, StreamFacts
+from playe_assets.core.values import Enhanced, Exhibit, ExhibitDetections, MediaKind, StreamFacts
 
 if TYPE_CHECKING:
     from playe_assets.exporters.report_parts import ReportParts
@@ -38,6 +38,9 @@ class ClipParts:
     """What the store holds of a clip over time, read when the report is made."""
 
     ledger: LedgerSummary | None = None
+    times: tuple[tuple[int, int], ...] = ()
+    """(frame, PTS in ticks of the exhibit's time base) of the frames that the report names, the first and the
+    last; empty where the clip was not surveyed."""
     series: str | None = None
     """sha256 of the table of every compared frame's values."""
     compared: int = 0
@@ -61,6 +64,18 @@ def thinned(
     return tuple(found)
 
 
+def named_frames(found: ExhibitDetections | None, entry: Enhanced) -> set[int]:
+    """Every frame of a clip that the report speaks of by its time."""
+    named = {f.best_frame for f in entry.fused}
+    if found is not None:
+        named |= {n for s in found.shots for n in (s.first_frame, s.last_frame)}
+        named |= {
+            n for t in found.tracks for n in (t.first_frame, t.last_frame, t.best_frame, *t.best_frames)
+        }
+        named |= {e.frame for e in found.events}
+    return named
+
+
 def video_findings(parts: ReportParts) -> list[dict[str, Any]]:
     """One entry a clip that was worked on; shots, tracks and events stand in `detections`, `fused` in `steps`."""
     exhibits = {e.number: e for e in parts.ingest.exhibits}
@@ -82,6 +97,7 @@ def _clip(exhibit: Exhibit, entry: Enhanced, parts: ReportParts) -> dict[str, An
         "exhibit": exhibit.number,
         "master": master.number if master else None,
         "time_base": facts.time_base if facts else None,
+        "times": [list(t) for t in held.times],
         "ledger": None
         if ledger is None
         else {

@@ -28,10 +28,11 @@ from playe_assets.core.values import (
     Verdict,
 )
 from playe_assets.custody.record import Operator
-from playe_assets.exporters.pictures import make_pictures, picture_of
+from playe_assets.exporters.pictures import make_pictures, picture_of, track_picture
 from playe_assets.exporters.report_parts import CaseFacts, Laboratory, LogHead, NoticeParts, ReportParts
 from playe_assets_tests.exporters.report_sample_rows import (
     COLUMNS,
+    clip_parts,
     detected,
     enhanced_by,
     log_lines,
@@ -59,6 +60,22 @@ def pictures(exhibit: str, seed: int, clip: bool) -> dict[str, bytes]:
     larger = np.repeat(np.repeat(rendered(seed + 1000, *SIZE), 2, axis=0), 2, axis=1)
     slope = np.add.outer(np.arange(2 * SIZE[0]), np.arange(2 * SIZE[1])) // 90
     return make_pictures(original, larger, (1 + slope).astype(np.uint8) if clip else None)
+
+
+def track_pictures() -> list[tuple[str, bytes, int, int]]:
+    """Role, PNG, frame and track of what is shown of the sample clip's tracks."""
+    found = []
+    for n, frame in enumerate((220, 232, 160), 1):
+        found.append((f"best_{n}", track_picture(rendered(70 + n, 48, 40), f"best_{n}"), frame, 1))
+    found.append(("best_1", track_picture(rendered(80, 40, 60), "best_1"), 450, 2))
+    clean = rendered(90, 96, 80).astype(np.float64)
+    coarse = np.clip(clean + np.random.default_rng(4).normal(0, 14, clean.shape), 0, 255).astype(np.uint8)
+    unsure = np.add.outer(np.arange(96), np.arange(80)).astype(np.uint8)[:, :, None]
+    found.append(("single", track_picture(coarse, "single"), 220, 1))
+    found.append(("fused", track_picture(clean.astype(np.uint8), "fused"), 220, 1))
+    scale = {"gain": 16.0, "unit_max": float(unsure.max()) / 16}
+    found.append(("uncertainty", track_picture(unsure, "uncertainty", scale), 220, 1))
+    return found
 
 
 def sample_parts(
@@ -125,6 +142,11 @@ def sample_parts(
             entry = picture_of(e.number, png, 12 if e.media is MediaKind.CLIP else None)
             data[entry.sha256] = png
             shown.append(entry)
+        for role, png, frame, track in track_pictures() if e.media is MediaKind.CLIP else ():
+            entry = picture_of(e.number, png, frame, track)
+            assert entry.role == role
+            data[entry.sha256] = png
+            shown.append(entry)
     parts = ReportParts(
         laboratory=Laboratory("Test Laboratory", "1 Example Street, Exampletown", None, "A. Person, head"),
         case=CaseFacts(
@@ -155,6 +177,7 @@ def sample_parts(
         },
         audit_mode=audit_mode,
         pictures=tuple(shown),
+        clips={e.number: clip_parts() for e in exhibits[:count] if e.media is MediaKind.CLIP},
     )
     return parts, data
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 
+import numpy as np
+
 from playe_assets.core.presets import load_preset
+from playe_assets.core.tracks import Event, FusedTrack, Shot, Track
 from playe_assets.core.values import (
     AiClass,
     Derivative,
@@ -16,9 +20,9 @@ from playe_assets.core.values import (
     MediaKind,
     Reason,
     Step,
-    Track,
     Verdict,
 )
+from playe_assets.exporters.report_video import ClipParts, LedgerSummary
 
 
 def sha(word: str) -> str:
@@ -40,6 +44,9 @@ COLUMNS = tuple(
         ("consistency_psnr", "dB", "higher"),
         ("consistency_mean_abs", "8-bit units", "lower"),
         ("consistency_max_abs", "8-bit units", "lower"),
+        ("warped_error_ratio", "1", "lower"),
+        ("luma_flicker_ratio", "1", "lower"),
+        ("luma_flicker_worst", "8-bit units", "lower"),
     )
 )
 
@@ -68,6 +75,9 @@ def measured(
                 "consistency_psnr": value,
                 "consistency_mean_abs": 2.5,
                 "consistency_max_abs": 44.0,
+                "warped_error_ratio": 0.62 if d.kind == "master" else None,
+                "luma_flicker_ratio": 0.91 if d.kind == "master" else None,
+                "luma_flicker_worst": 2.1 if d.kind == "master" else None,
             }
         )
         verdicts.append(
@@ -128,19 +138,55 @@ def detected(e: Exhibit) -> ExhibitDetections:
         FrameDetections("haar_face", f, f * 512, (box,) * (1 + f % 3))
         for f in (range(100, 400, 12) if clip else [0])
     )
+    if not clip:
+        return ExhibitDetections(e.number, e.sha256, 1920, 1080, 1, frames, (), METHODS)
+    plates = tuple(
+        FrameDetections("fastestdet", f, f * 512, (Detection("car", 300, 200, 90, 60, 0.8),))
+        for f in range(300, 700, 25)
+    )
+    quality = {"size": 40.0, "sharpness": 0.61, "pose": 0.9, "overall": 0.72}
     tracks = (
-        (Track(1, "haar_face", "face", 100, 388, tuple((f.frame, 0) for f in frames), 220),) if clip else ()
+        Track(1, "haar_face", "face", 100, 388, tuple((f.frame, 0) for f in frames), 220, (220, 232, 160),
+              {k: tuple(v + n / 1000 for n in range(len(frames))) for k, v in quality.items()}),
+        Track(2, "fastestdet", "car", 300, 675, tuple((f.frame, 0) for f in plates), 450, (450,),
+              {"size": (73.5,) * len(plates), "overall": (0.5,) * len(plates)}, 1),
+    )  # fmt: skip
+    events = (
+        Event("appear", 1, "face", 100, 100 * 512, 12 * 512),
+        Event("appear", 2, "car", 300, 300 * 512, 25 * 512),
+        Event("leave", 1, "face", 388, 388 * 512, 12 * 512),
+        Event("leave", 2, "car", 675, 675 * 512, 25 * 512),
     )
     return ExhibitDetections(
-        e.number,
-        e.sha256,
-        1920,
-        1080,
-        60 if clip else 1,
-        frames,
-        tracks,
-        ({"name": "haar_face", "version": "1", "params": {"cascade": "frontal", "scale_factor": 1.1}},),
-    )
+        e.number, e.sha256, 1920, 1080, 60, (*frames, *plates), tracks, METHODS,
+        (Shot(0, 0, 409, 96.5, 2.25), Shot(1, 410, 747, 120.0, 3.0)), events, sha("survey"),
+    )  # fmt: skip
+
+
+METHODS = ({"name": "haar_face", "version": "1", "params": {"cascade": "frontal", "scale_factor": 1.1}},)
+
+
+def clip_parts() -> ClipParts:
+    """What the store would say of the sample's clip over time."""
+    rng = np.random.default_rng(3)
+    frames = range(12, 748, 12)
+    points = []
+    for n in frames:
+        before, luma = 3.0 + rng.normal(0, 0.2), 0.5 + abs(rng.normal(0, 0.1))
+        jump = 2.2 if n == 600 else 0.0
+        points.append((n * 512, before, 0.6 * before + 0.3 * jump, luma, 0.8 * luma + jump))
+    named = (0, 100, 160, 220, 232, 300, 388, 409, 410, 450, 675, 747)
+    behind = tuple((n * 512, float(min(5, 1 + abs(n % 410) // 2))) for n in range(0, 748, 4))
+    ledger = LedgerSummary(sha("ledger"), 748, {"kept": 8, "fused": 740}, 1, True, behind)
+    return ClipParts(ledger, tuple((n, n * 512) for n in named), sha("series"), 63, tuple(points))
+
+
+_FUSED = FusedTrack(
+    1, "face", "", "", "track_fusion", "1", {"psf_sigma_px": 0.7, "scale": 2}, 220, tuple(range(196, 245, 4)),
+    {"residual": 3, "registration": 1},
+    {"frames_used": 13.0, "registration_residual_px": 0.11, "residual_rms": 2.9, "noise_sigma": 2.25,
+     "psf_sigma_px": 0.7},
+)  # fmt: skip
 
 
 _MEASURED = {"fusion": {"shift_mean_px": 0.8123, "contributors_mean": 3.91, "noise_sigma_mean": 2.25}}
@@ -154,7 +200,8 @@ def enhanced_by(e: Exhibit, derivatives: list[Derivative]) -> Enhanced:
         for n, use in enumerate(load_preset("forensic_safe").steps[e.media], 1)
     )
     mine = []
-    for kind in ("master", "proxy", "contributors") if clip else ("photo",):
+    kinds = ("master", "proxy", "contributors", "ledger", "track_fusion", "track_uncertainty")
+    for kind in kinds if clip else ("photo",):
         number = f"D{len(derivatives) + 1:03d}"
         source = next(
             (d.sha256 for d in derivatives if d.exhibit == e.number and d.kind == "master"), e.sha256
@@ -188,4 +235,6 @@ def enhanced_by(e: Exhibit, derivatives: list[Derivative]) -> Enhanced:
         1 if clip else 0,
         frames - 2 if clip else 1,
         deviations=(Reason("test.audio", {"streams": 1}),) if clip else (),
+        segments=6 if clip else 0,
+        fused=(dataclasses.replace(_FUSED, derivative=mine[4], uncertainty=mine[5]),) if clip else (),
     )

@@ -69,9 +69,16 @@ def test_the_findings_hold_no_clock_time_and_no_run_id() -> None:
 
 def test_a_derivative_that_failed_its_gate_is_withheld_with_all_that_shows_it() -> None:
     section = build_report(parts_of())["sections"]["pictures"]
-    assert [w["derivative"] for w in section["withheld"]] == ["D002", "D003", "D004"]
+    assert [w["derivative"] for w in section["withheld"]] == [
+        "D002",
+        "D003",
+        "D004",
+    ]  # not the ledger, fused track
     assert all(w["verdict"]["expectation"] == "consistency_psnr" for w in section["withheld"])
-    assert [p["role"] for p in section["items"] if p["exhibit"] == "E002"] == ["before"]
+    ours = [p for p in section["items"] if p["exhibit"] == "E002"]
+    assert [p["role"] for p in ours if p["track"] is None] == ["before"]
+    assert {p["role"] for p in ours if p["track"] == 1} == {"best_1", "best_2", "best_3", "single", "fused",
+                                                            "uncertainty"}  # fmt: skip
     assert [p["role"] for p in section["items"] if p["exhibit"] == "E001"] == [
         "before",
         "after",
@@ -87,6 +94,9 @@ def test_what_is_withheld_may_be_used_for_nothing() -> None:
         "D003": "none",
         "D004": "none",
         "D005": "interpretation",
+        "D006": "interpretation",
+        "D007": "interpretation",
+        "D008": "interpretation",
     }
 
 

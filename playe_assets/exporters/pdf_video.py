@@ -1,0 +1,155 @@
+"""Section 7, clips over time: the account of time, shots, tracks and events, flicker, best frames, fused tracks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from playe_assets.exporters.pdf_page import heading
+from playe_assets.exporters.pdf_say import Say
+from playe_assets.exporters.pdf_style import chip, headed, pairs, para, sha, shown, table
+from playe_assets.exporters.pdf_video_charts import TRACKS, Clock, clock_of, series, stamp, time_line
+from playe_assets.exporters.pdf_video_tracks import fused_tracks, track_table
+from playe_assets.exporters.pdf_view import View
+
+_EVENTS = 24
+
+
+def clips(view: View, pictures: Mapping[str, bytes], say: Say) -> list[Any]:
+    """Every clip that was worked on; nothing where there is none."""
+    if not view.video:
+        return []
+    story: list[Any] = [*heading(say("video"), 2), para(say("video.lead"), "body")]
+    for e in view.examined():
+        clip = view.video.get(e["number"])
+        if clip is not None:
+            story += _clip(e, clip, view, pictures, say)
+    return story
+
+
+def _clip(
+    exhibit: Mapping[str, Any],
+    clip: Mapping[str, Any],
+    view: View,
+    pictures: Mapping[str, bytes],
+    say: Say,
+) -> list[Any]:
+    from reportlab.platypus import KeepTogether
+
+    number = exhibit["number"]
+    found = view.detections.get(number)
+    clock = clock_of(clip)
+    story: list[Any] = headed(f"{number} · {shown(exhibit['name_shown'], 200)}", "h3")
+    story += [para(say("video.time_title"), "strong"), _account(exhibit, clip, view, say)]
+    if clock is None or found is None:
+        return [*story, para(say("video.no_times"), "muted")]
+    more = len(found["tracks"]) - TRACKS
+    note = say("video.timeline_note") + (" " + say("video.more_tracks", n=more) if more > 0 else "")
+    story.append(KeepTogether([para(say("video.timeline"), "strong"), time_line(found, clock, say),
+                               para(note, "muted")]))  # fmt: skip
+    cuts = [s["first_frame"] for s in found["shots"][1:]]
+    story += _flicker(clip, view, clock, cuts, say)
+    story += _events(found, clock, say)
+    story += track_table(
+        found, [p for p in view.pictures[number] if p["track"] is not None], pictures, clock, say
+    )
+    return [*story, *fused_tracks(number, view, pictures, clock, say)]
+
+
+def _account(exhibit: Mapping[str, Any], clip: Mapping[str, Any], view: View, say: Say) -> Any:
+    """The table of the time ledger, audio, interlacing, stabilisation and sampling."""
+    entry, found = view.steps[exhibit["number"]], view.detections.get(exhibit["number"])
+    ledger, audio, fields = clip["ledger"], clip["audio"], clip["interlacing"]
+    rows: list[tuple[str, Any]] = []
+    if ledger is None:
+        rows.append((say("video.ledger"), say("video.ledger.none")))
+    else:
+        kinds = [f"{say.word('frame_kind', k)}: {ledger['kinds'].get(k, 0)}"
+                 for k in ("kept", "fused", "interpolated", "repeated")]  # fmt: skip
+        equal = ledger["pts_equal"]
+        rows += [
+            (
+                say("video.frames"),
+                say("video.frames_of", written=ledger["frames"], promised=entry["frames_in"]),
+            ),
+            (say("video.kinds"), "; ".join(kinds)),
+            (
+                say("video.pts"),
+                chip(say("video.pts.equal" if equal else "video.pts.moved"), "good" if equal else "bad"),
+            ),
+            (say("video.ledger"), sha(ledger["sha256"])),
+        ]
+        if ledger["corrupt"]:
+            rows.append((say("frames.corrupt"), str(ledger["corrupt"])))
+    key = (
+        "video.audio.none"
+        if not audio["streams"]
+        else f"video.audio.{'carried' if audio['carried'] else 'lost'}"
+    )
+    rows.append((say("video.audio"), say(key, n=audio["streams"])))
+    state = ("done" if fields["deinterlaced"] else "kept") if fields["interlaced"] else "none"
+    rows.append((say("video.fields"), say(f"video.fields.{state}", order=fields["field_order"] or "—")))
+    if clip["stabilised"] is not None:
+        measured = "; ".join(
+            f"{say.word('measured', k)}: {say.number(v)}" for k, v in sorted(clip["stabilised"].items())
+        )
+        rows.append((say("video.stabilised"), measured or say("yes")))
+    if entry["segments"]:
+        rows.append((say("video.segments"), str(entry["segments"])))
+    if found is not None:
+        rows.append(
+            (
+                say("video.sampled"),
+                say("video.sampled_of", n=found["frames_seen"], all=entry["frames_decoded"]),
+            )
+        )
+    return pairs(rows)
+
+
+def _flicker(clip: Mapping[str, Any], view: View, clock: Clock, cuts: Sequence[int], say: Say) -> list[Any]:
+    from reportlab.platypus import KeepTogether
+
+    told = clip["flicker"]
+    story: list[Any] = []
+    if told["points"]:
+        row: Mapping[str, Any] = next(
+            (r for r in view.rows[clip["exhibit"]] if r.get("derivative") == clip["master"]), {}
+        )
+        figures = say(
+            "video.flicker_figures",
+            detail=say.number(row.get("warped_error_ratio")),
+            luma=say.number(row.get("luma_flicker_ratio")),
+            worst=say.number(row.get("luma_flicker_worst")),
+        )
+        story.append(KeepTogether([
+            para(say("video.flicker"), "strong"),
+            series(told["points"], (1, 2), say("video.flicker.detail"), clock, cuts, say),
+            series(told["points"], (3, 4), say("video.flicker.luma"), clock, cuts, say),
+            para(figures, "body"),
+            para(say("video.flicker_note", n=told["compared"]), "muted"),
+        ]))  # fmt: skip
+    behind = clip["fused_from"]
+    if any((p[1] or 1) > 1 for p in behind):
+        story.append(KeepTogether([series(behind, (1,), say("video.fused_from"), clock, cuts, say),
+                                   para(say("video.fused_from_note"), "muted")]))  # fmt: skip
+    return story
+
+
+def _events(found: Mapping[str, Any], clock: Clock, say: Say) -> list[Any]:
+    events = found["events"]
+    if not events:
+        return []
+    rows: list[list[Any]] = [
+        [say(f"col.{k}") for k in ("time", "event", "track", "label", "frame", "uncertain")]
+    ]
+    for e in events[:_EVENTS]:
+        late = e["kind"] == "leave"
+        unsure = float(e["uncertain_ticks"] * clock.base)
+        rows.append([
+            stamp(clock.of_pts(e["pts"])), say.word("event", e["kind"]), str(e["track"]), say.word("label", e["label"]),
+            str(e["frame"]), say("video.later" if late else "video.earlier", s=say.number(unsure)),
+        ])  # fmt: skip
+    story: list[Any] = [*headed(say("video.events"), "strong"), table(rows, [14, 16, 10, 20, 12, 28])]
+    if len(events) > _EVENTS:
+        story.append(para(say("video.more_events", n=len(events) - _EVENTS), "muted"))
+    return story
