@@ -39,7 +39,7 @@ def examine(folder: Path, case_id: str) -> Path:
     found = detect(stage, taken.sha256)
     judged("detections", Manifests(taken.manifest, found.manifest))
     made = enhance(stage, taken.sha256, found.sha256)
-    judged("enhanced_frames", Manifests(taken.manifest, enhanced=made.manifest))
+    judged("enhanced_frames", Manifests(taken.manifest, found.manifest, enhanced=made.manifest))
     enhanced = stage.manifest(EnhancedManifest, made.sha256)
     measured = measure(stage, taken.sha256, made.sha256)
     thresholds = stage.planned(taken.manifest).preset.thresholds

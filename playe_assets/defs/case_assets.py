@@ -162,7 +162,8 @@ def enhanced_frames(context: dg.AssetExecutionContext, laboratory: Laboratory) -
     taken, found = require(context, "ingested_media"), require(context, "detections")
     done = enhance(stage, taken.manifest, found.manifest)
     ingest = stage.manifest(IngestManifest, taken.manifest)
-    verdicts = _judged(stage, "enhanced_frames", Manifests(ingest, enhanced=done.manifest))
+    seen = stage.manifest(DetectionManifest, found.manifest)
+    verdicts = _judged(stage, "enhanced_frames", Manifests(ingest, seen, enhanced=done.manifest))
     return materialized(
         stage,
         manifest=done.sha256,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -45,7 +45,7 @@ class Lanczos(Enhancer):
 
         for item in frames:
             side = {k: self._resized(v, cv2.INTER_NEAREST) for k, v in item.side.items()}
-            yield Frame(item.index, item.pts, self.frame(item.pixels), item.corrupt, side)
+            yield replace(item, pixels=self.frame(item.pixels), side=side, numbers={})
 
     def _resized(self, pixels: Pixels, interpolation: int) -> Pixels:
         import cv2

@@ -15,6 +15,7 @@ from playe_assets.examination.clips.parts import Parts
 from playe_assets.media.clip import read_clip
 from playe_assets.media.pixel_digest import frame_sha256
 from playe_assets_tests.examination.clips.jobs import (
+    CUT,
     FRAMES,
     Mixed,
     cut,
@@ -108,6 +109,14 @@ def test_frames_that_never_come_leave_empty_parts_and_more_than_promised_join_th
     parts = worked(job_for(source, steps), steps, cut(8, frames=10), tmp_path / "fewer", apart=True)
     assert [len(p.pts) for p in parts] == [8, FRAMES - 8]
     assert together(parts) == whole
+
+
+def test_what_one_step_states_of_a_frame_the_steps_after_it_keep(source, tmp_path):
+    steps = CHAINS["forensic safe"]
+    found = together(worked(job_for(source, steps), steps, cut(), tmp_path / "parts"))
+    assert found["shot"] == [0] * CUT + [1] * (FRAMES - CUT)
+    assert set(found["kind"]) == {"fused"}
+    assert all(n > 1 for n in found["fused_from"])
 
 
 class Losing(Mixed):
