@@ -26,6 +26,10 @@ ROWS, COLUMNS = 3, 2
 """Cells of the outlines."""
 COLOUR_SHARE = 0.65
 """Share of the colours in the similarity of two vectors; outlines have the rest."""
+METHOD = {"appearance_side_px": SIDE, "appearance_hues": HUES, "appearance_lumas": LUMAS,
+          "appearance_orientations": ORIENTATIONS, "appearance_cells": ROWS * COLUMNS,
+          "appearance_colour_share": COLOUR_SHARE}  # fmt: skip
+"""For the record."""
 LENGTH = 2 * (HUES + LUMAS) + ROWS * COLUMNS * ORIENTATIONS
 
 

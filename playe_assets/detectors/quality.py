@@ -23,6 +23,10 @@ TURNED_AWAY: Final = 0.25
 EYES_TO_MOUTH: Final = 0.8
 """Distance of the eyes over that from eyes to mouth, in a frontal face at least this."""
 
+METHOD: Final = {"quality_side_px": SIDE, "quality_half_size_px": HALF_SIZE, "quality_half_sharpness": HALF_SHARPNESS,
+                 "quality_turned_away": TURNED_AWAY, "quality_eyes_to_mouth": EYES_TO_MOUTH}  # fmt: skip
+"""For the record."""
+
 
 def quality(pixels: Pixels, found: Detection, corrupt: bool = False) -> dict[str, float]:
     """What is known of how well `found` is seen in `pixels` (h, w, 1 or 3).

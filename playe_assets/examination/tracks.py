@@ -17,7 +17,9 @@ from playe_assets.core.contracts import Frame
 from playe_assets.core.contracts_tracks import Look, Trail
 from playe_assets.core.tracks import Shot, Track
 from playe_assets.core.values import Detection, FrameDetections, MediaKind
+from playe_assets.detectors.appearance import METHOD as APPEARANCE
 from playe_assets.detectors.appearance import appearance
+from playe_assets.detectors.quality import METHOD as QUALITY
 from playe_assets.detectors.quality import quality
 from playe_assets.examination.events import MOTION
 from playe_assets.examination.plan import Plan
@@ -88,6 +90,8 @@ def tracker_method(made: Plan, base: Fraction) -> dict[str, Any]:
         "best_frames": made.preset.video.best_frames,
         "bridges_ticks": _ticks(tracker.bridges_s(every), base),
         "smooth_ticks": _ticks(made.tracker.params.smooth_s, base),
+        **APPEARANCE,
+        **QUALITY,
     }
 
 
