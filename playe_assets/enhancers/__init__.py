@@ -14,6 +14,7 @@ ENHANCERS: Registry[Enhancer] = Registry(
         "orient": "playe_assets.enhancers.orient:Orient",
         "fusion": "playe_assets.enhancers.fusion:Fusion",
         "temporal_denoise": "playe_assets.enhancers.temporal_denoise:TemporalDenoise",
+        "stabilise": "playe_assets.enhancers.stabilise:Stabilise",
         "low_light": "playe_assets.enhancers.low_light:LowLight",
         "artefacts": "playe_assets.enhancers.artefacts:Artefacts",
         "denoise_learned": "playe_assets.enhancers.denoise_learned:DenoiseLearned",

@@ -32,6 +32,12 @@ SMOOTH = {"smooth_radius": 1, "smooth_flow_px": 64, "smooth_agreement": 6.0}
 ONCE = {"self_ensemble": "off", "ensemble_below_px": 0, **SMOOTH}
 SAMPLES = {
     "deinterlace": [{}],
+    "stabilise": [
+        {"model": "similarity", "radius": 4, "register_max_side_px": 640, "min_likeness": 0.5,
+         "max_shift_px": 32.0, "min_shift_px": 0.1, "max_correction_px": 24.0},
+        {"model": "translation", "radius": 2, "register_max_side_px": 64, "min_likeness": 0.0,
+         "max_shift_px": 32.0, "min_shift_px": 0.0, "max_correction_px": 24.0},
+    ],
     "temporal_denoise": [
         {"radius": 2, "flow_max_side_px": 640, "flow_smooth_px": 1.0, "flow_finest_scale": 1,
          "flow_iterations": 12, "flow_refinements": 5, "occlusion_px": 1.5, "min_shift_px": 0.1,
@@ -86,9 +92,9 @@ def built(name: str, pixels) -> list[Enhancer]:
 
 
 def test_the_registry_names_exactly_these_enhancers():
-    assert NAMES == ("deinterlace", "orient", "fusion", "temporal_denoise", "low_light", "artefacts",
-                     "denoise_learned", "denoise_video", "nlm", "deblur", "super_resolution", "lanczos",
-                     "local_contrast", "face_restoration")  # fmt: skip
+    assert NAMES == ("deinterlace", "orient", "fusion", "temporal_denoise", "stabilise", "low_light",
+                     "artefacts", "denoise_learned", "denoise_video", "nlm", "deblur",
+                     "super_resolution", "lanczos", "local_contrast", "face_restoration")  # fmt: skip
 
 
 def test_listing_the_registry_loads_no_image_library():
