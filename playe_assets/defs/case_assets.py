@@ -22,11 +22,13 @@ from playe_assets.defs.executors import queue
 from playe_assets.defs.partitions import CASES
 from playe_assets.defs.presentation import (
     delivered,
+    detection_extra,
     detection_rows,
     enhanced_extra,
     enhanced_rows,
     exhibit_rows,
     issued_extra,
+    metrics_extra,
 )
 from playe_assets.defs.resources import Laboratory
 from playe_assets.defs.results import materialized, plain_failures
@@ -142,8 +144,9 @@ def detections(context: dg.AssetExecutionContext, laboratory: Laboratory) -> dg.
     ingest = stage.manifest(IngestManifest, taken.manifest)
     verdicts = _judged(stage, "detections", Manifests(ingest, done.manifest))
     return materialized(
-        stage, manifest=done.sha256, verdicts=verdicts, started=started, rows=detection_rows(done.manifest)
-    )
+        stage, manifest=done.sha256, verdicts=verdicts, started=started, rows=detection_rows(done.manifest),
+        extra=detection_extra(stage, done.manifest),
+    )  # fmt: skip
 
 
 @_asset(
@@ -202,7 +205,7 @@ def qa_metrics(context: dg.AssetExecutionContext, laboratory: Laboratory) -> dg.
         verdicts=verdicts,
         started=started,
         rows=done.manifest.rows,
-        extra={"parquet": dg.MetadataValue.path(str(stage.store.path(done.manifest.table)))},
+        extra=metrics_extra(stage, done.manifest),
     )
 
 

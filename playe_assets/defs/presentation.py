@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from playe_assets.core.values import DetectionManifest, EnhancedManifest, IngestManifest
+from playe_assets.core.values import (
+    DetectionManifest,
+    EnhancedManifest,
+    ExhibitDetections,
+    IngestManifest,
+    MetricsManifest,
+)
 from playe_assets.defs.partitions import TAG_DELIVERY, TAG_FINGERPRINT, TAG_IN_PLACE, TAG_PRESET
 from playe_assets.defs.results import preview
 from playe_assets.examination.stage import Stage
 
 if TYPE_CHECKING:  # it brings the PDF and numpy, 0.2 s that every process of Dagster would pay at load
     from playe_assets.examination.report import Issued
+
+
+_EVENTS = 12
+"""As many of a clip's events are named; the manifest has them all."""
 
 
 def delivered(tags: Mapping[str, str]) -> tuple[Path | None, dict[str, Any], str | None]:
@@ -57,6 +67,49 @@ def detection_rows(manifest: DetectionManifest) -> list[dict[str, Any]]:
     ]
 
 
+def detection_extra(stage: Stage, manifest: DetectionManifest) -> dict[str, Any]:
+    """Of clips, what was found over time: shots, tracks and events in figures."""
+    lines = []
+    for entry in manifest.entries:
+        if entry.sha256 is None:
+            continue
+        found = stage.manifest(ExhibitDetections, entry.sha256)
+        if found.survey is None:
+            continue
+        events = [f"{e.kind} {e.label} {e.track} at frame {e.frame}" for e in found.events[:_EVENTS]]
+        events += [f"and {len(found.events) - _EVENTS} more"] if len(found.events) > _EVENTS else []
+        lines.append(
+            f"| {entry.exhibit} | {len(found.shots)} | {len(found.tracks)} | {found.frames_seen} | "
+            f"{'; '.join(events) or 'none'} | `{found.survey[:16]}` |"
+        )
+    return _table_of("clips", "exhibit | shots | tracks | frames searched | events | survey", lines)
+
+
+def _table_of(name: str, columns: str, lines: Sequence[str]) -> dict[str, Any]:
+    """A small markdown table under `name`; nothing where it has no line."""
+    if not lines:
+        return {}
+    rule = "|".join("---" for _ in columns.split("|"))
+    return {name: dg.MetadataValue.md("\n".join((f"| {columns} |", f"|{rule}|", *lines)))}
+
+
+def metrics_extra(stage: Stage, manifest: MetricsManifest) -> dict[str, Any]:
+    """The table's file, and of clips how they flicker beside their source."""
+    lines = [
+        f"| {r['exhibit']} | {r['derivative']} | {_figure(r['warped_error_ratio'])} | "
+        f"{_figure(r['luma_flicker_ratio'])} | {_figure(r['luma_flicker_worst'])} | `{str(r['series'])[:16]}` |"
+        for r in manifest.rows
+        if r.get("series") and r.get("warped_error_ratio") is not None
+    ]
+    columns = "exhibit | derivative | detail, × source | brightness, × source | worst added, of 255 | series"
+    return {"parquet": dg.MetadataValue.path(str(stage.store.path(manifest.table))),
+            **_table_of("flicker", columns, lines)}  # fmt: skip
+
+
+def _figure(value: Any) -> str:
+    return "" if value is None else f"{float(value):.3g}"
+
+
 def enhanced_rows(manifest: EnhancedManifest) -> list[dict[str, Any]]:
     """One row a derivative."""
     return [
@@ -83,6 +136,7 @@ def enhanced_extra(stage: Stage, manifest: EnhancedManifest) -> dict[str, Any]:
         "store": dg.MetadataValue.path(str(stage.store.root / "objects")),
         "models": _models(manifest),
     }
+    extra.update(_clips(manifest))
     if extra["models"] != "none":
         extra["engine"] = str(stage.settings.target)
     if stage.settings.inline_previews:
@@ -97,6 +151,19 @@ def enhanced_extra(stage: Stage, manifest: EnhancedManifest) -> dict[str, Any]:
         if found is not None:
             extra["preview"] = found
     return extra
+
+
+def _clips(manifest: EnhancedManifest) -> dict[str, Any]:
+    """Of clips: segments, frames, the time ledger's digest, tracks that were fused."""
+    ledgers = {d.exhibit: d.sha256 for d in manifest.derivatives if d.kind == "ledger"}
+    lines = [
+        f"| {e.exhibit} | {e.segments} | {e.frames_out} of {e.frames_in} | "
+        f"{', '.join(f'{f.track} ({len(f.frames)} frames)' for f in e.fused) or 'none'} | "
+        f"`{ledgers[e.exhibit]}` |"
+        for e in manifest.entries
+        if e.exhibit in ledgers
+    ]
+    return _table_of("clips", "exhibit | segments | frames | fused tracks | time ledger", lines)
 
 
 def _models(manifest: EnhancedManifest) -> str:
