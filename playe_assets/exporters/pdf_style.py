@@ -156,6 +156,13 @@ def headed(value: str, name: str) -> list[Any]:
     return [CondPageBreak(96 if name != "h1" else 130), markup(value, name)]
 
 
+def titled(value: str) -> list[Any]:
+    """The name of a table or plot: room above it, and never alone at the foot of a page."""
+    from reportlab.platypus import CondPageBreak, Spacer
+
+    return [CondPageBreak(80), Spacer(1, 6), para(value, "strong")]
+
+
 def sha(value: str | None) -> Any:
     """A digest in two lines of 32 monospaced digits, the same everywhere, so that eyes can compare."""
     text = value or "—"

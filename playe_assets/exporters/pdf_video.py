@@ -7,7 +7,7 @@ from typing import Any
 
 from playe_assets.exporters.pdf_page import heading
 from playe_assets.exporters.pdf_say import Say
-from playe_assets.exporters.pdf_style import chip, headed, pairs, para, sha, shown, table
+from playe_assets.exporters.pdf_style import chip, headed, pairs, para, sha, shown, table, titled
 from playe_assets.exporters.pdf_video_charts import TRACKS, Clock, clock_of, series, stamp, time_line
 from playe_assets.exporters.pdf_video_tracks import fused_tracks, track_table
 from playe_assets.exporters.pdf_view import View
@@ -40,12 +40,12 @@ def _clip(
     found = view.detections.get(number)
     clock = clock_of(clip)
     story: list[Any] = headed(f"{number} · {shown(exhibit['name_shown'], 200)}", "h3")
-    story += [para(say("video.time_title"), "strong"), _account(exhibit, clip, view, say)]
+    story += [*titled(say("video.time_title")), _account(exhibit, clip, view, say)]
     if clock is None or found is None:
         return [*story, para(say("video.no_times"), "muted")]
     more = len(found["tracks"]) - TRACKS
     note = say("video.timeline_note") + (" " + say("video.more_tracks", n=more) if more > 0 else "")
-    story.append(KeepTogether([para(say("video.timeline"), "strong"), time_line(found, clock, say),
+    story.append(KeepTogether([*titled(say("video.timeline")), time_line(found, clock, say),
                                para(note, "muted")]))  # fmt: skip
     cuts = [s["first_frame"] for s in found["shots"][1:]]
     story += _flicker(clip, view, clock, cuts, say)
@@ -122,7 +122,7 @@ def _flicker(clip: Mapping[str, Any], view: View, clock: Clock, cuts: Sequence[i
             worst=say.number(row.get("luma_flicker_worst")),
         )
         story.append(KeepTogether([
-            para(say("video.flicker"), "strong"),
+            *titled(say("video.flicker")),
             series(told["points"], (1, 2), say("video.flicker.detail"), clock, cuts, say),
             series(told["points"], (3, 4), say("video.flicker.luma"), clock, cuts, say),
             para(figures, "body"),
@@ -149,7 +149,7 @@ def _events(found: Mapping[str, Any], clock: Clock, say: Say) -> list[Any]:
             stamp(clock.of_pts(e["pts"])), say.word("event", e["kind"]), str(e["track"]), say.word("label", e["label"]),
             str(e["frame"]), say("video.later" if late else "video.earlier", s=say.number(unsure)),
         ])  # fmt: skip
-    story: list[Any] = [*headed(say("video.events"), "strong"), table(rows, [14, 16, 10, 20, 12, 28])]
+    story: list[Any] = [*titled(say("video.events")), table(rows, [14, 16, 10, 20, 12, 28])]
     if len(events) > _EVENTS:
         story.append(para(say("video.more_events", n=len(events) - _EVENTS), "muted"))
     return story

@@ -7,7 +7,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from playe_assets.exporters.pdf_say import Say
-from playe_assets.exporters.pdf_style import BAD, WIDTH, box, chip, headed, markup, pairs, para, shown, table
+from playe_assets.exporters.pdf_style import (
+    BAD,
+    WIDTH,
+    box,
+    chip,
+    headed,
+    markup,
+    pairs,
+    para,
+    shown,
+    table,
+    titled,
+)
 from playe_assets.exporters.pdf_video_charts import Clock, shown_tracks
 from playe_assets.exporters.pdf_view import View
 
@@ -44,7 +56,7 @@ def track_table(
             _row(drawn) if drawn else para("—", "cell"),
             _quality(t["quality"], say),
         ])  # fmt: skip
-    return [*headed(say("video.tracks"), "strong"), table(rows, [17, 19, 15, 32, 17]),
+    return [*titled(say("video.tracks")), table(rows, [17, 19, 15, 32, 17]),
             para(say("video.tracks_note"), "muted")]  # fmt: skip
 
 

@@ -66,7 +66,7 @@ def thinned(
 
 def named_frames(found: ExhibitDetections | None, entry: Enhanced) -> set[int]:
     """Every frame of a clip that the report speaks of by its time."""
-    named = {f.best_frame for f in entry.fused}
+    named = {n for f in entry.fused for n in (f.best_frame, *f.frames[:1], *f.frames[-1:])}
     if found is not None:
         named |= {n for s in found.shots for n in (s.first_frame, s.last_frame)}
         named |= {

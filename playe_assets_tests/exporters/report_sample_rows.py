@@ -175,7 +175,7 @@ def clip_parts() -> ClipParts:
         before, luma = 3.0 + rng.normal(0, 0.2), 0.5 + abs(rng.normal(0, 0.1))
         jump = 2.2 if n == 600 else 0.0
         points.append((n * 512, before, 0.6 * before + 0.3 * jump, luma, 0.8 * luma + jump))
-    named = (0, 100, 160, 220, 232, 300, 388, 409, 410, 450, 675, 747)
+    named = (0, 100, 160, 196, 220, 232, 244, 300, 388, 409, 410, 450, 675, 747)
     behind = tuple((n * 512, float(min(5, 1 + abs(n % 410) // 2))) for n in range(0, 748, 4))
     ledger = LedgerSummary(sha("ledger"), 748, {"kept": 8, "fused": 740}, 1, True, behind)
     return ClipParts(ledger, tuple((n, n * 512) for n in named), sha("series"), 63, tuple(points))
