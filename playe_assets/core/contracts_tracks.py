@@ -112,6 +112,8 @@ class Fuser(ABC):
 
     def __init__(self, params: Any) -> None:
         self.params = params
+        self.refused: dict[str, int] = {}
+        """Of the last call, why crops did not contribute; also where it returned None."""
 
     @abstractmethod
     def fuse(self, crops: Sequence[Crop]) -> Fused | None:

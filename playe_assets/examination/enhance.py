@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from playe_assets.core.contracts import Enhancer
 from playe_assets.core.values import (
@@ -27,6 +27,9 @@ from playe_assets.examination.engine import engine_fields
 from playe_assets.examination.plan import Plan, PlannedStep
 from playe_assets.examination.side_by_side import side_by_side
 from playe_assets.examination.stage import Stage, exhibit_faults, reason_of
+
+if TYPE_CHECKING:
+    from playe_assets.examination.enhance_tracks import TracksMade
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,8 @@ class Made:
     missing: tuple[Reason, ...] = ()
     deviations: tuple[Reason, ...] = ()
     segments: int = 0
+    tracks: TracksMade | None = None
+    """Of a clip: what its tracks and marks gave; its derivatives stand in `derivatives` too."""
 
 
 def enhance(stage: Stage, ingest_sha256: str, detections_sha256: str) -> EnhancedStage:
@@ -60,6 +65,7 @@ def enhance(stage: Stage, ingest_sha256: str, detections_sha256: str) -> Enhance
     Raises:
         IntegrityError: the two manifests do not belong to one examination.
     """
+    from playe_assets.examination.enhance_tracks import numbered_fused
     from playe_assets.examination.verify import same_examination
 
     ingest = stage.manifest(IngestManifest, ingest_sha256)
@@ -81,7 +87,8 @@ def enhance(stage: Stage, ingest_sha256: str, detections_sha256: str) -> Enhance
     stage.progress(todo[0].number if todo else "", 0, len(todo))
     for exhibit, (entry, new, shown) in side_by_side(todo, work, _alone):
         numbered = [replace(d, number=f"D{len(derivatives) + i:03d}") for i, d in enumerate(new, 1)]
-        entries.append(replace(entry, derivatives=tuple(d.number for d in numbered)))
+        entries.append(replace(entry, derivatives=tuple(d.number for d in numbered),
+                               fused=numbered_fused(entry.fused, numbered)))  # fmt: skip
         derivatives += numbered
         pictures += shown
         stage.progress(exhibit.number, len(entries), len(todo))
@@ -157,7 +164,9 @@ def _one(stage: Stage, made: Plan, exhibit: Exhibit, detections: str | None) -> 
         missing=done.missing,
         deviations=done.deviations,
         segments=done.segments,
+        fused=done.tracks.fused if done.tracks else (),
     )
+    shown += done.tracks.pictures if done.tracks else []
     return entry, done.derivatives, shown
 
 

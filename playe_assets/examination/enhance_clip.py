@@ -27,6 +27,7 @@ from playe_assets.examination.clips.summary import class_of, summarised
 from playe_assets.examination.clips.table import Numbers
 from playe_assets.examination.detect import facts_of
 from playe_assets.examination.enhance import Made, highest, record_models, recorded_step, worker_of
+from playe_assets.examination.enhance_tracks import fuse_tracks
 from playe_assets.examination.plan import Plan
 from playe_assets.examination.stage import Stage
 from playe_assets.media.pixel_digest import frames_sha256
@@ -63,9 +64,10 @@ def enhance_clip(stage: Stage, made: Plan, exhibit: Exhibit, detections: str | N
     folder = parts.scratch(f"assembly-{exhibit.number}")
     done = assemble(stage, job, exhibit, whole, folder, highest(steps), pace.advance)
     pace.finish()
+    tracks = fuse_tracks(stage, made, exhibit, job.found)
     return Made(
         steps=steps,
-        derivatives=list(done.derivatives),
+        derivatives=[*done.derivatives, *tracks.derivatives],
         pictures=whole.pictures,
         picture_frame=whole.shown,
         frames_in=total,
@@ -73,8 +75,9 @@ def enhance_clip(stage: Stage, made: Plan, exhibit: Exhibit, detections: str | N
         frames_corrupt=sum(whole.table.corrupt),
         frames_out=len(whole.table),
         missing=(*exhibit.missing, *_missing(whole, job.facts)),
-        deviations=(*_conversion(whole), *_deviations(done)),
+        deviations=(*_conversion(whole), *_deviations(done), *tracks.notes),
         segments=len(segments),
+        tracks=tracks,
     )
 
 

@@ -68,7 +68,7 @@ class Candidate:
 def values_of(pixels: npt.NDArray[Any]) -> Plane:
     """float32 in 8-bit units."""
     unit = 1.0 if pixels.dtype == np.uint8 else 1.0 / 257.0
-    return np.multiply(pixels, np.float32(unit), dtype=np.float32)
+    return np.asarray(np.multiply(pixels, np.float32(unit), dtype=np.float32))
 
 
 def chosen(

@@ -46,7 +46,7 @@ def noise_of(residual: Plane, seen: npt.NDArray[np.bool_], slopes: Plane) -> flo
     if not seen.any():
         return float("inf")
     flat = seen & (slopes <= np.quantile(slopes[seen], _FLAT_SHARE))
-    return _MAD * float(np.median(np.abs(residual[flat]))) / np.sqrt(2.0)
+    return float(_MAD * np.median(np.abs(residual[flat])) / np.sqrt(2.0))
 
 
 def explained(

@@ -41,22 +41,19 @@ class Grid:
 
     def mean(self) -> Plane:
         """(H, W, c); 0 where no sample came."""
-        found: Plane = self.total / np.maximum(self.weight, _LEAST_WEIGHT)[:, :, None]
-        return found
+        return np.asarray(self.total / np.maximum(self.weight, _LEAST_WEIGHT)[:, :, None], np.float32)
 
     def noise_error(self) -> Plane:
         """(H, W): standard error of the mean by the crops' noise alone."""
-        found: Plane = np.sqrt(self.noise) / np.maximum(self.weight, _LEAST_WEIGHT)
-        return found
+        return np.asarray(np.sqrt(self.noise) / np.maximum(self.weight, _LEAST_WEIGHT), np.float32)
 
     def standard_error(self) -> Plane:
         """(H, W) of the mean, before deconvolution: by the crops' noise or by the samples' own scatter,
         whichever is larger (scatter holds misregistration and aliasing too)."""
         weight = np.maximum(self.weight, _LEAST_WEIGHT)
-        squared_mean = (self.mean() ** 2).mean(axis=2)
+        squared_mean: Plane = np.square(self.mean()).mean(axis=2, dtype=np.float32)
         spread = np.maximum(self.scatter / weight - squared_mean, 0.0) * self.squares
-        found: Plane = np.sqrt(np.maximum(self.noise, spread)) / weight
-        return found
+        return np.asarray(np.sqrt(np.maximum(self.noise, spread)) / weight, np.float32)
 
     def add(self, values: Plane, x: Plane, y: Plane, trust: Plane, variance: float, kernel_px: float) -> None:
         """Add a crop's samples `values` (h, w, c), read at the places (x, y) of the grid's points in that crop.
@@ -89,4 +86,4 @@ def places_of(high: int, wide: int, scale: int) -> tuple[Plane, Plane]:
     x = (np.arange(wide * scale, dtype=np.float32) + 0.5) / scale - 0.5
     y = (np.arange(high * scale, dtype=np.float32) + 0.5) / scale - 0.5
     grid = np.meshgrid(x, y)
-    return grid[0], grid[1]
+    return np.asarray(grid[0], np.float32), np.asarray(grid[1], np.float32)

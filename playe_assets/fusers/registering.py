@@ -67,7 +67,7 @@ def luma(pixels: npt.NDArray[Any]) -> Plane:
 
     grey = pixels[:, :, 0] if pixels.shape[2] == 1 else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
     unit = 1.0 if pixels.dtype == np.uint8 else 1.0 / 257.0
-    return np.multiply(grey, np.float32(unit), dtype=np.float32)
+    return np.asarray(np.multiply(grey, np.float32(unit), dtype=np.float32))
 
 
 def inner(crop: Crop) -> tuple[int, int, int, int]:
@@ -236,4 +236,4 @@ def _flow(one: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8]) -> Plane:
 
     made = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     made.setFinestScale(0)
-    return np.asarray(made.calc(one, other, None), np.float32)  # type: ignore[call-overload]
+    return np.asarray(made.calc(one, other, None), np.float32)

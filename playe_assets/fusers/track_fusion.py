@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -69,6 +69,15 @@ class TrackFusionParams:
     limit_px: int = bounds(1, 10, "px of the crop around a place whose range limits ringing")
     overshoot: float = bounds(0.0, 2.0, "of that range, beyond it")
     uncertainty_gain: float = bounds(1.0, 64.0, "grey levels of the map a grey level of standard error")
+    crop_margin: float = bounds(0.0, 2.0, "of the thing's longer side, around it")
+    most_megapixels: float = bounds(0.1, 400.0, "million px of all crops of a track together")
+    follow_frames: int = bounds(0, 2000, "frames to each side of a marked one")
+    follow_search: float = bounds(
+        0.1, 5.0, "of the region's longer side, how far it may move between two looks"
+    )
+    follow_reach: float = bounds(0.1, 20.0, "of its longer side, how far back from the mark it is followed")
+    follow_min_likeness: float = bounds(0.1, 1.0, "to the marked region, ECC's correlation coefficient")
+    follow_gap: int = bounds(0, 200, "frames in a row in which it may be hidden")
 
 
 class TrackFusion(Fuser):
@@ -87,8 +96,13 @@ class TrackFusion(Fuser):
     def fuse(self, crops: Sequence[Crop]) -> Fused | None:
         """See `Fuser.fuse`. Reasons in `refused`: `corrupt`, `size`, `quality` (beyond `most_crops`),
         `repeated` (the same px as an earlier crop), `registration`, `zoom`, `residual`."""
-        p = self.params
         refused: Counter[str] = Counter()
+        made = self._fused(crops, refused)
+        self.refused = dict(sorted(refused.items()))
+        return replace(made, refused=self.refused) if made is not None else None
+
+    def _fused(self, crops: Sequence[Crop], refused: Counter[str]) -> Fused | None:
+        p = self.params
         picked = chosen(crops, p, refused)
         if picked is None:
             return None
@@ -120,7 +134,7 @@ class TrackFusion(Fuser):
             single=_enlarged(reference.pixels, p.scale),
             reference_frame=reference.frame,
             frames=tuple(used),
-            refused=dict(sorted(refused.items())),
+            refused={},
             measured={
                 "frames_used": float(len(used)),
                 "contributors_mean": float(grid.frames[inside].mean()),
