@@ -43,7 +43,7 @@ class KalmanIouParams:
     """How many times the side may differ between two findings of one thing."""
     appearance_weight: float = bounds(0.0, 1.0, "share of the cost")
     max_gap_s: float = bounds(0.0, 60.0, "s")
-    """A thing may be missed for so long, and always in one look, without ending its track."""
+    """How long a thing may be missed without ending its track, which always lasts until the next look."""
     rejoin_gap_s: float = bounds(0.0, 3600.0, "s")
     """Longest absence after which appearance may join, over cuts too; 0: never."""
     rejoin_similarity: float = bounds(0.0, 1.0, "cosine of the mean appearances")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import yaml
 
@@ -11,10 +13,14 @@ from playe_assets.core.values import Detection
 from playe_assets.trackers.kalman_iou import KalmanIouParams
 
 
+@cache
+def _written():
+    return yaml.safe_load((FOLDER / "balanced.yaml").read_text())["video"]["tracker"]["with"]
+
+
 def preset_params(**other):
     """The tracker's parameters of the shipped presets, with `other` in their place."""
-    written = yaml.safe_load((FOLDER / "balanced.yaml").read_text())["video"]["tracker"]["with"]
-    return KalmanIouParams(**{**written, **other})
+    return KalmanIouParams(**{**_written(), **other})
 
 
 def box(x, y=100.0, width=40.0, height=80.0, score=0.9):
@@ -22,6 +28,7 @@ def box(x, y=100.0, width=40.0, height=80.0, score=0.9):
     return Detection("person", x - width / 2, y - height / 2, width, height, score)
 
 
+@cache
 def shown(seed):
     """An appearance: things of different seeds are less alike than 0.5."""
     vector = np.random.default_rng(seed).random(64) ** 6
