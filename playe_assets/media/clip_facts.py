@@ -17,7 +17,9 @@ from playe_assets.core.values import ExhibitStatus, MediaKind, Reason, StreamFac
 from playe_assets.media.clip import first_video
 from playe_assets.media.colour_names import MATRICES, PRIMARIES, RANGES, TRANSFERS
 from playe_assets.media.containers import decoder_name, open_container
+from playe_assets.media.fields import field_order_of, field_order_stated
 from playe_assets.media.ledger import LedgerRow, write_ledger
+from playe_assets.media.light import light_of
 from playe_assets.media.limits import Limits
 from playe_assets.media.metadata import plain_dict
 from playe_assets.media.probe_result import Probe
@@ -181,12 +183,26 @@ def _facts(container: Any, stream: Any, found: _Packets, order: list[int], audio
         average_rate=str(stream.average_rate) if stream.average_rate else None,
         sample_aspect_ratio=f"{aspect.numerator}:{aspect.denominator}" if aspect else None,
         interlaced=found.interlaced,
+        field_order=_field_order(first, context) if found.interlaced else None,
         audio_streams=audio,
         exif=plain_dict(
-            {**dict(container.metadata), **{f"video {k}": v for k, v in stream.metadata.items()}}
+            {
+                **dict(container.metadata),
+                **{f"video {k}": v for k, v in stream.metadata.items()},
+                **light_of(first),
+            }
         ),
         decoder=decoder_name(context.name),
     )
+
+
+def _field_order(first: Any, context: Any) -> str | None:
+    import av
+
+    try:
+        return field_order_of(first, int(context.field_order))
+    except (av.error.FFmpegError, ValueError):  # a sample format that the filter does not take
+        return field_order_stated(int(context.field_order))
 
 
 def _constant(times: list[int]) -> bool:

@@ -20,6 +20,7 @@ from playe_assets.media.clip import read_clip
 from playe_assets.media.clip_audio import AudioCopy
 from playe_assets.media.clip_encode import ClipEncoder, durations
 from playe_assets.media.light import light_not_carried, x265_light
+from playe_assets.media.matroska_clock import CLOCK
 from playe_assets.media.pixel_digest import frame_sha256
 from playe_assets.media.proxy_pixels import ten_bit_420
 
@@ -143,10 +144,12 @@ def make_proxy(
     called after each frame.
 
     Raises:
-        IntegrityError: a frame of the master is not what was written, or their number differs.
+        IntegrityError: a frame of the master is not what was written, stands at another time, or their number
+            differs.
     """
     total = len(expected)
     stands = durations(pts, base, facts)
+    stamps = _Stamps(master.name, base)
     with AudioCopy(audio_from, "mp4") as audio:
         writer = ProxyWriter(out, base, output, facts, audio=audio, digest=False)
         with writer:
@@ -159,6 +162,7 @@ def make_proxy(
                 if digest != expected[done] or frame.corrupt:
                     raise IntegrityError("media.master_frame", file=master.name, index=done, found=digest,
                                          expected=expected[done])  # fmt: skip
+                stamps.check(frame.pts, pts[done], done)
                 writer.add_pixels(frame.pixels, pts[done], duration=stands[done])
                 done += 1
                 if progress is not None:
@@ -166,6 +170,30 @@ def make_proxy(
             if done != total:
                 raise IntegrityError("media.master_frames", file=master.name, found=done, expected=total)
     return writer.report
+
+
+class _Stamps:
+    """Whether the master's stamps, read back, are the source's but for one shift for all."""
+
+    def __init__(self, name: str, base: Fraction) -> None:
+        self._name = name
+        self._base = base
+        self._shift: Fraction | None = None
+        self._latest: int | None = None
+
+    def check(self, found: int, pts: int, index: int) -> None:
+        """`found` ticks of the master's clock for the source's tick `pts`."""
+        late = self._latest is not None and pts < self._latest
+        self._latest = pts if self._latest is None or not late else self._latest
+        if late:  # the source goes back in time, which the container cannot say; the deviations do
+            return
+        stands = found * CLOCK
+        if self._shift is None:
+            exact = stands - pts * self._base
+            self._shift = round(exact / CLOCK) * CLOCK
+        if abs(stands - self._shift - pts * self._base) > CLOCK:
+            raise IntegrityError("media.master_time", file=self._name, index=index, found=str(found),
+                                 expected=str(round((pts * self._base + self._shift) / CLOCK)))  # fmt: skip
 
 
 def _hashed(master: Path) -> Iterator[tuple[Frame, str]]:
