@@ -31,8 +31,8 @@ class Mog2MotionParams:
     """Morphological opening against single noisy pixels; 1 does nothing."""
     min_area_px: int = bounds(1, 1000000, "px")
     max_moving_share: float = bounds(0.01, 1.0, "share of the frame")
-    """Above this share of the region the camera moved or the light was switched: nothing is reported for
-    that frame."""
+    """Above this the camera moved or the light was switched: nothing is reported for that frame. A region
+    smaller than this share of the frame may be filled by what moves."""
     max_side_px: int = bounds(160, 8192, "px")
     region_left: float = bounds(0.0, 1.0, "share of the width")
     region_top: float = bounds(0.0, 1.0, "share of the height")
@@ -82,7 +82,8 @@ class Mog2Motion(Detector):
         if params.open_px > 1:
             kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (params.open_px, params.open_px))
             mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, kernel)
-        if cv2.countNonZero(mask) > params.max_moving_share * mask.size:
+        height, width = frame.pixels.shape[:2]
+        if cv2.countNonZero(mask) > params.max_moving_share * height * width * seen.scale**2:
             return []
         return ordered(self._regions(mask, seen.scale, left, top, frame))
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from playe_assets.core.canonical import to_plain
 from playe_assets.core.errors import PlayeError
 from playe_assets.core.tracks import Event, Track
 from playe_assets.core.values import (
@@ -24,6 +25,7 @@ from playe_assets.core.values import (
 from playe_assets.examination.engine import engine_fields, model_field
 from playe_assets.examination.events import events_of
 from playe_assets.examination.plan import Plan, PlannedDetector
+from playe_assets.examination.regions import detectors_for, regions_of
 from playe_assets.examination.sampling import sampling_of
 from playe_assets.examination.stage import Stage, exhibit_faults, reason_of
 from playe_assets.examination.tracks import Watched, tracker_method, tracks_of
@@ -61,18 +63,18 @@ def detect(stage: Stage, ingest_sha256: str) -> Detected:
 
 
 def _examine(stage: Stage, made: Plan, exhibit: Exhibit) -> DetectionEntry:
-    planned = made.detectors[_media(exhibit)]
     try:
+        planned = _planned(made, exhibit)
         with stage.recorder.operation(
             "processing.detect",
             exhibit=exhibit.number,
             step="detect",
             inputs=[exhibit.sha256],
-            params=_params(made, exhibit),
+            params=_params(made, exhibit, planned),
             ai_class="none",
             model=_models(made, planned),
         ) as work:
-            found, engines = _findings(stage, made, exhibit)
+            found, engines = _findings(stage, made, exhibit, planned)
             sha256 = stage.store.put_json(found)
             counts = Counter(d.label for seen in found.frames for d in seen.found)
             work.outputs += [sha256, *([found.survey] if found.survey else [])]
@@ -87,12 +89,24 @@ def _examine(stage: Stage, made: Plan, exhibit: Exhibit) -> DetectionEntry:
                           found.frames_seen)  # fmt: skip
 
 
-def _params(made: Plan, exhibit: Exhibit) -> dict[str, object]:
-    """Every detector's parameters and sampling; of a clip also how it is surveyed."""
-    planned = made.detectors[_media(exhibit)]
+def _planned(made: Plan, exhibit: Exhibit) -> tuple[PlannedDetector, ...]:
+    return detectors_for(made, exhibit, *_upright_size(facts_of(exhibit)))
+
+
+def _upright_size(facts: StreamFacts) -> tuple[int, int]:
+    """Width and height, px."""
+    turned = facts.orientation in _SWAPS_SIDES
+    return (facts.height, facts.width) if turned else (facts.width, facts.height)
+
+
+def _params(made: Plan, exhibit: Exhibit, planned: tuple[PlannedDetector, ...]) -> dict[str, object]:
+    """Every detector's parameters and sampling; of a clip also how it is surveyed and what was marked."""
     params: dict[str, object] = {_label(i, planned): p.plain for i, p in enumerate(planned)}
     if exhibit.media is MediaKind.CLIP:
         params["shots"] = survey_method(made)["params"]
+        params["tracker"] = {"name": made.tracker.cls.name, **to_plain(made.tracker.params)}
+    if regions := regions_of(exhibit):
+        params["regions"] = to_plain(regions)
     return params
 
 
@@ -103,18 +117,16 @@ def _models(made: Plan, planned: tuple[PlannedDetector, ...]) -> dict[str, objec
 
 
 def _findings(
-    stage: Stage, made: Plan, exhibit: Exhibit
+    stage: Stage, made: Plan, exhibit: Exhibit, planned: tuple[PlannedDetector, ...]
 ) -> tuple[ExhibitDetections, dict[str, dict[str, Any]]]:
     facts = facts_of(exhibit)
-    planned = made.detectors[_media(exhibit)]
     share = made.preset.video.shots.moving_share
     seen = Pass([
         Watch(_label(i, planned), p, p.cls(p.params, facts, made.load(p.needs, stage.settings)),
                sampling_of(p.use, share))
         for i, p in enumerate(planned)
     ])  # fmt: skip
-    upright_sides = facts.orientation in _SWAPS_SIDES
-    width, height = (facts.height, facts.width) if upright_sides else (facts.width, facts.height)
+    width, height = _upright_size(facts)
     tracks: tuple[Track, ...] = ()
     events: tuple[Event, ...] = ()
     survey: str | None = None
@@ -168,12 +180,6 @@ def facts_of(exhibit: Exhibit) -> StreamFacts:
     if exhibit.facts is None:
         raise PlayeError("exhibit.without_facts", exhibit=exhibit.number)
     return exhibit.facts
-
-
-def _media(exhibit: Exhibit) -> MediaKind:
-    if exhibit.media is None:
-        raise PlayeError("exhibit.without_facts", exhibit=exhibit.number)
-    return exhibit.media
 
 
 def _label(index: int, planned: tuple[PlannedDetector, ...]) -> str:

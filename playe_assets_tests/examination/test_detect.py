@@ -39,10 +39,10 @@ def walking(second: bool):
         yield np.clip(picture, 0, 255).astype(np.uint8)
 
 
-def examined(laboratory: TestLaboratory, folder: Path, case_id: str = "CLIP-1"):
+def examined(laboratory: TestLaboratory, folder: Path, case_id: str = "CLIP-1", marks: str = ""):
     """Intake and detection of `folder`; the clips' findings, the stage and the log."""
     (folder / "case.yaml").write_text(
-        f"case: {case_id}\ntitle: t\noperator: o\ncustomer: c\n", encoding="utf-8"
+        f"case: {case_id}\ntitle: t\noperator: o\ncustomer: c\n{marks}", encoding="utf-8"
     )
     stage = laboratory.stage(case_id)
     taken = ingest(stage, folder, "forensic_safe")
@@ -126,6 +126,30 @@ def test_a_still_scene_is_looked_at_less_often_by_all_but_the_background_model(l
     assert found.events == () and len(found.shots) == 1
 
 
+def test_motion_is_looked_for_in_each_region_that_the_operator_marked_and_nowhere_else(laboratory, tmp_path):
+    folder = tmp_path / "CLIP-1"
+    folder.mkdir()
+    with ProxyWriter(folder / "walk.mp4", BASE, OUTPUT) as out:
+        for number, picture in enumerate(walking(second=True)):
+            out.add_pixels(picture, pts_of(number))
+    marks = "".join(
+        f"  - {{file: walk.mp4, frame: 30, box: [{x}, {y}, {w}, 50], label: region}}\n"
+        for x, y, w in ((60, 40, 100), (0, 0, 30))
+    )
+    (found,), stage, _ = examined(laboratory, folder, marks=f"marks:\n{marks}")
+    motion = {m["label"]: m for m in found.methods if m["name"] == "mog2_motion"}
+    assert set(motion) == {"mog2_motion.1", "mog2_motion.2"}
+    assert motion["mog2_motion.1"]["params"]["region_left"] == 60 / 160
+    seen = [d for f in found.frames if f.detector == "mog2_motion.1" for d in f.found]
+    assert seen and min(d.x for d in seen) >= 60 and min(d.y for d in seen) >= 40
+    # It comes into the right region six frames later than into the picture.
+    survey, base = read_survey(stage.store.get_bytes(found.survey))
+    first = {t.detector: t.first_frame for t in reversed(found.tracks) if t.label == "motion"}
+    assert survey.pts[first["mog2_motion.1"]] * base > survey.pts[35 + 6] * base
+    start, _ = [e for e in laboratory.log("CLIP-1") if e["event"] == "processing.detect"]
+    assert [m["x"] for m in start["params"]["regions"]] == [60, 0]
+
+
 def test_a_failing_detector_fails_the_exhibit_and_leaves_no_thread(laboratory, tmp_path, monkeypatch):
     import threading
 
@@ -162,8 +186,8 @@ to the clip's end): 148 is 98 + 50, 490 is 440 + 50. Seen in the pictures: the l
 def test_the_documented_motion_of_the_traffic_clips_is_found_within_a_second(
     name, laboratory, shared_data, tmp_path, monkeypatch
 ):
-    """The preset's own detector, tracker and sampling, in the documented region; the clip at variable rate shows
-    the same frames, some of them twice as long, so that its events lie at other times."""
+    """The preset's own detector, tracker and sampling, in the documented region as an operator marks it; the clip
+    at variable rate shows the same frames, some of them twice as long, so that its events lie at other times."""
     source = shared_data / "media" / "cctv_dvrscan" / name
     if not source.is_file():
         pytest.skip(f"{source} is not there")
@@ -172,15 +196,17 @@ def test_the_documented_motion_of_the_traffic_clips_is_found_within_a_second(
     shutil.copy(source, folder)
     whole = stage_of_detection.Stage.planned
 
-    def in_region(self, taken: IngestManifest):
+    def motion_alone(self, taken: IngestManifest):
         made = whole(self, taken)
         (motion,) = (d for d in made.detectors[MediaKind.CLIP] if d.cls.name == "mog2_motion")
-        params = replace(motion.params, region_left=631 / 1280, region_top=532 / 720,
-                         region_right=841 / 1280, region_bottom=659 / 720)  # fmt: skip
-        return replace(made, detectors={**made.detectors, MediaKind.CLIP: (replace(motion, params=params),)})
+        return replace(made, detectors={**made.detectors, MediaKind.CLIP: (motion,)})
 
-    monkeypatch.setattr(stage_of_detection.Stage, "planned", in_region)
-    (found,), stage, _ = examined(laboratory, folder)
+    monkeypatch.setattr(stage_of_detection.Stage, "planned", motion_alone)
+    (found,), stage, _ = examined(
+        laboratory,
+        folder,
+        marks=f"marks:\n  - {{file: {name}, frame: 0, box: [631, 532, 210, 127], label: region}}\n",
+    )
     survey, base = read_survey(stage.store.get_bytes(found.survey))
     assert [(s.first_frame, s.last_frame) for s in found.shots] == [(0, 575)]
 
