@@ -27,6 +27,8 @@ _EXAMINING = (
     "stores",
     "enhancers",
     "detectors",
+    "trackers",
+    "fusers",
     "metrics",
     "gates",
     "examination",
@@ -35,7 +37,7 @@ _EXAMINING = (
 
 # Modules of examination/ that only tell, check or show what was done: mending them changes no examination.
 _TELLING = (
-    "conclude.py", "report.py", "verify.py", "overview.py", "submission.py", "demo_evidence.py",
+    "conclude.py", "report.py", "verify.py", "verify_clips.py", "overview.py", "submission.py", "demo_evidence.py",
     "governance.py", "models_engine.py", "models_import.py", "overview_models.py", "fetch.py",
 )  # fmt: skip
 

@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playe_assets.core.canonical import digest
+from playe_assets.core.canonical import digest, from_plain
 from playe_assets.core.errors import IntegrityError
-from playe_assets.core.values import IngestManifest
+from playe_assets.core.values import EnhancedManifest, IngestManifest
 from playe_assets.custody.log import CustodyLog
 from playe_assets.examination.cases import CaseFolder
 from playe_assets.examination.settings import Settings
 from playe_assets.examination.stage import Progress, silent
+from playe_assets.examination.verify_clips import clip_differences
 from playe_assets.stores.case_store import CaseStore, hash_file
 
 _ISSUED = ("custody.report_issued", "custody.report_withheld")
@@ -104,6 +105,8 @@ class _Objects:
     present: set[str] = field(default_factory=set)
     named: set[str] = field(default_factory=set)
     """Objects that a difference names already."""
+    enhanced: dict[str, None] = field(default_factory=dict)
+    """Manifests of derivatives that reports were made from, in order."""
 
     def lacks(self, sha256: Any) -> bool:
         """Whether an object is gone and no difference says so yet."""
@@ -144,6 +147,9 @@ def verify_case(settings: Settings, case_id: str, progress: Progress = silent) -
         differences += _against_log(document, logged)
         differences += _report(document, objects) if document.kind == "report" else _notice(document)
         differences += _manifests(document, logged, objects)
+    for sha256 in objects.enhanced:
+        manifest = from_plain(EnhancedManifest, objects.store.get_json(sha256))
+        differences += [Difference(*found) for found in clip_differences(folder.store, manifest, progress)]
     reports = sum(1 for d in documents.values() if d.kind == "report")
     return Verification(case_id, objects.total, reports, lines, tuple(differences))
 
@@ -264,5 +270,7 @@ def _manifests(document: _Document, logged: _Logged, objects: _Objects) -> Itera
                     "manifest_absent", {"report": document.name, "stage": stage, "sha256": sha256}
                 )
             continue
+        if stage == "enhanced":
+            objects.enhanced[sha256] = None
         manifest = objects.store.get_json(sha256)
         left += [(key, manifest[key]) for key in ("enhanced", "detections", "ingest") if key in manifest]

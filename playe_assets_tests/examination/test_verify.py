@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 
+import av
 import pytest
 
 from playe_assets.core.errors import CommandError
@@ -67,6 +68,35 @@ def test_a_deleted_derivative_is_named_with_the_report_that_names_it(examined_co
     examined_copy.case("MIXED-1").store.path(master["sha256"]).unlink()
     facts = {"report": "MIXED-1-R01", "item": master["number"], "sha256": master["sha256"]}
     assert _differences(examined_copy) == [("named_absent", facts)]
+
+
+@pytest.mark.parametrize("frame", [0, 5])
+def test_the_first_frame_of_a_master_that_differs_is_named(examined_copy, frame):
+    master = _numbered(examined_copy, "derivatives", kind="master")
+    path = examined_copy.case("MIXED-1").store.path(master["sha256"])
+    with av.open(str(path)) as container:
+        packets = [(p.pos, p.size) for p in container.demux(video=0) if p.size]
+    data = bytearray(path.read_bytes())
+    position, size = packets[frame]
+    data[position + size - size // 4] ^= 0x55
+    path.chmod(0o644)
+    path.write_bytes(data)
+    assert _differences(examined_copy) == [
+        ("object_changed", {"sha256": master["sha256"]}),
+        ("frame_changed", {"derivative": master["number"], "exhibit": "E002", "frame": frame}),
+    ]
+
+
+def test_a_master_that_lost_its_end_is_said_to_have_fewer_frames(examined_copy):
+    master = _numbered(examined_copy, "derivatives", kind="master")
+    path = examined_copy.case("MIXED-1").store.path(master["sha256"])
+    with av.open(str(path)) as container:
+        packets = [p.pos for p in container.demux(video=0) if p.size]
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes()[: packets[6]])
+    found = dict(_differences(examined_copy))
+    assert found["frames_missing"]["expected"] == 8
+    assert found["frames_missing"]["found"] < 8
 
 
 def test_a_deleted_exhibit_is_named_by_its_number(examined_copy):

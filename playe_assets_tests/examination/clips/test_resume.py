@@ -96,8 +96,8 @@ def test_the_log_says_what_was_made_and_what_was_there(laboratory, whole):
     steps = [e for e in laboratory.log("CLIP-1") if e["event"] == "processing.step"]
     assert {e["params"]["segment"]["of"] for e in steps} == {3}
     ended = [e for e in steps if e["status"] == "ok"]
-    assert len(ended) == 5 * 3
-    assert sum(e["metrics"]["segment_frames"] for e in ended if e["step"] == "1 orient") == FRAMES
+    assert len(ended) == len({e["step"] for e in ended}) * 3 >= 15
+    assert sum(e["metrics"]["segment_frames"] for e in ended if e["step"].startswith("1 ")) == FRAMES
     chains = {}
     for entry in ended:
         chains.setdefault(entry["params"]["segment"]["number"], []).append(entry)
