@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Protocol
 
@@ -48,6 +49,8 @@ class _Piece:
     members: tuple[tuple[int, int], ...]
     start: Fraction
     end: Fraction
+    place: tuple[float, ...]
+    """The first box and its score."""
     look: npt.NDArray[np.float64]
     """Mean appearance, length 1."""
     side: float
@@ -59,9 +62,8 @@ class _Piece:
         both = self.weight + later.weight
         side = (self.side * self.weight + later.side * later.weight) / both
         look = _unit(self.look * self.weight + later.look * later.weight)
-        return _Piece(
-            self.members + later.members, self.start, later.end, look, side, both, self.rejoined + 1
-        )
+        return replace(self, members=self.members + later.members, end=later.end, look=look, side=side,
+                       weight=both, rejoined=self.rejoined + 1)  # fmt: skip
 
 
 def rejoin(trails: Sequence[Trail], looks: Sequence[Look], params: RejoinParams) -> list[Trail]:
@@ -78,14 +80,16 @@ def rejoin(trails: Sequence[Trail], looks: Sequence[Look], params: RejoinParams)
             len(trail.members) >= params.rejoin_members and len(looks[trail.members[0][0]].appearance) > 0
         )
         (fit if usable and params.rejoin_gap_s > 0 else unfit).append(trail)
-    pieces = sorted((_piece(t, looks) for t in fit), key=lambda p: (p.start, p.members))
+    # Pieces that begin together come by place: the order of findings within a look must not matter.
+    pieces = sorted((_piece(t, looks) for t in fit), key=lambda p: (p.start, p.place))
+    starts = [p.start for p in pieces]
     chains: list[_Piece] = []
     waiting: list[int] = []  # chains that may still be continued
     gap = Fraction(str(params.rejoin_gap_s))
     for number, piece in enumerate(pieces):
         waiting = [c for c in waiting if piece.start - chains[c].end <= gap]
         earlier = [c for c in waiting if chains[c].end < piece.start]
-        chosen = _choice(piece, [chains[c] for c in earlier], pieces, number, params)
+        chosen = _choice(piece, [chains[c] for c in earlier], pieces, starts, number, params)
         if chosen is None:
             chains.append(piece)
             waiting.append(len(chains) - 1)
@@ -95,7 +99,12 @@ def rejoin(trails: Sequence[Trail], looks: Sequence[Look], params: RejoinParams)
 
 
 def _choice(
-    piece: _Piece, earlier: list[_Piece], pieces: list[_Piece], number: int, params: RejoinParams
+    piece: _Piece,
+    earlier: list[_Piece],
+    pieces: list[_Piece],
+    starts: list[Fraction],
+    number: int,
+    params: RejoinParams,
 ) -> int | None:
     """Position in `earlier` of the one that `piece` continues without doubt."""
     alike = [_alike(one, piece, params) for one in earlier]
@@ -106,11 +115,13 @@ def _choice(
     least = alike[best] - params.rejoin_margin
     if any(value > least for n, value in enumerate(alike) if n != best):
         return None
-    for other_number, other in enumerate(pieces):
+    # Rivals of the piece itself: what began since the other was last seen and was there together with the piece.
+    for place in range(bisect_right(starts, earlier[best].end), len(pieces)):
+        other = pieces[place]
         if other.start > piece.end:
             break
-        together = other_number != number and other.end >= piece.start
-        if together and earlier[best].end < other.start and _alike(earlier[best], other, params) > least:
+        together = place != number and other.end >= piece.start
+        if together and _alike(earlier[best], other, params) > least:
             return None
     return best
 
@@ -126,7 +137,16 @@ def _piece(trail: Trail, looks: Sequence[Look]) -> _Piece:
     shown = [looks[p].appearance[i].astype(np.float64) for p, i in trail.members]
     side = float(np.median([side_of(looks[p].found[i]) for p, i in trail.members]))
     first, last = looks[trail.members[0][0]], looks[trail.members[-1][0]]
-    return _Piece(trail.members, first.time, last.time, _unit(np.sum(shown, axis=0)), side, len(shown))
+    box = first.found[trail.members[0][1]]
+    return _Piece(
+        members=trail.members,
+        start=first.time,
+        end=last.time,
+        place=(box.x, box.y, box.width, box.height, box.score),
+        look=_unit(np.sum(shown, axis=0)),
+        side=side,
+        weight=len(shown),
+    )
 
 
 def _unit(vector: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
