@@ -28,6 +28,7 @@ from playe_assets.custody.record import Operation
 from playe_assets.enhancers import ENHANCERS
 from playe_assets.examination.detect import facts_of
 from playe_assets.examination.plan import Plan, PlannedFuser
+from playe_assets.examination.regions import followed_of
 from playe_assets.examination.seen import SeenIn
 from playe_assets.examination.stage import Stage, exhibit_faults, reason_of
 from playe_assets.examination.track_crops import WantedMark, WantedTrack, boxes_of, collect
@@ -65,7 +66,7 @@ def _numbered(fused: FusedTrack, derivatives: Sequence[Derivative]) -> FusedTrac
 def fuse_tracks(stage: Stage, made: Plan, exhibit: Exhibit, found: ExhibitDetections | None) -> TracksMade:
     """Pictures and fused pictures of the tracks and marks of a clip; nothing is decoded where there are none."""
     tracks = found.tracks if found is not None else ()
-    if not tracks and not exhibit.marks:
+    if not tracks and not followed_of(exhibit):
         return TracksMade()
     result, notes = TracksMade(), []
     shown, left = _shown(tracks, made)
@@ -147,7 +148,7 @@ def _wanted(
     found: ExhibitDetections | None, exhibit: Exhibit, made: Plan, notes: list[Reason]
 ) -> tuple[list[WantedTrack], list[WantedMark]]:
     if made.fuser is None:
-        notes += [Reason("fusion_mark_no_fuser", {"label": m.label}) for m in exhibit.marks]
+        notes += [Reason("fusion_mark_no_fuser", {"label": m.label}) for m in followed_of(exhibit)]
         return [], []
     params, fusion = made.fuser.params, made.preset.video.fusion
     shots = found.shots if found is not None else ()
@@ -160,7 +161,7 @@ def _wanted(
     here = {(f.detector, f.frame): f for f in found.frames} if found is not None else {}
     tracks = [WantedTrack.of(t, shots, boxes_of(t, here), params) for t in ranked[: fusion.at_most]]
     base = Fraction(facts_of(exhibit).time_base or "1/1000")
-    return tracks, [WantedMark(m, shots, base, params) for m in exhibit.marks]
+    return tracks, [WantedMark(m, shots, base, params) for m in followed_of(exhibit)]
 
 
 def _frames(stage: Stage, exhibit: Exhibit) -> Iterator[Frame]:

@@ -20,6 +20,11 @@ def regions_of(exhibit: Exhibit) -> tuple[Mark, ...]:
     return tuple(mark for mark in exhibit.marks if mark.label == REGION)
 
 
+def followed_of(exhibit: Exhibit) -> tuple[Mark, ...]:
+    """The marks of an exhibit that are to be followed and fused."""
+    return tuple(mark for mark in exhibit.marks if mark.label != REGION)
+
+
 def detectors_for(made: Plan, exhibit: Exhibit, width: int, height: int) -> tuple[PlannedDetector, ...]:
     """The preset's detectors for this exhibit, `width` x `height` px upright.
 
