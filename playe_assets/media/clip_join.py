@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from playe_assets.core.errors import IntegrityError
 from playe_assets.media.clip_audio import AudioCopy
-from playe_assets.media.clip_encode import durations, start_shift
+from playe_assets.media.clip_encode import durations, sample_aspect, start_shift
 from playe_assets.media.containers import open_container
 from playe_assets.media.light import light_not_carried
 from playe_assets.media.matroska_clock import CLOCK, MUXER_CLOCK, MUXER_OPTIONS, set_microseconds
@@ -86,7 +86,8 @@ def join_clips(
             target.close()
         report.others = (*audio.deviations(), *light_not_carried(facts, "master"))
         report.encoder = {**_encoder(first, output), "audio_streams_copied": len(audio.streams)}
-    set_microseconds(out)
+    aspect = sample_aspect(facts, report.width, report.height)
+    set_microseconds(out, report.width, report.height, aspect)
     return report
 
 
@@ -112,7 +113,7 @@ def _form(stream: Any) -> dict[str, Any]:
     """What must be the same in all parts, or a decoder set up by the first would misread the others."""
     c = stream.codec_context
     return {"codec": c.name, "width": c.width, "height": c.height, "pixel_format": c.pix_fmt,
-            "aspect": c.sample_aspect_ratio, "extradata": c.extradata,
+            "extradata": c.extradata,
             "colour": (c.color_range, c.color_primaries, c.color_trc, c.colorspace)}  # fmt: skip
 
 

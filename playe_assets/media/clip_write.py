@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import numpy as np
 
 from playe_assets.core.errors import PresetError
-from playe_assets.media.clip_encode import ClipEncoder
+from playe_assets.media.clip_encode import ClipEncoder, sample_aspect
 from playe_assets.media.matroska_clock import CLOCK, MUXER_CLOCK, MUXER_OPTIONS, set_microseconds
 from playe_assets.media.proxy import ProxyWriter as ProxyWriter
 
@@ -54,7 +54,8 @@ class ClipWriter(ClipEncoder):
         return MUXER_CLOCK
 
     def _finish(self) -> None:
-        set_microseconds(self.path)
+        r = self.report
+        set_microseconds(self.path, r.width, r.height, sample_aspect(self.facts, r.width, r.height))
 
     def _threads(self) -> int:
         return 4  # slices are coded independently: the bytes are the same for any number (a test)
