@@ -19,6 +19,8 @@ from playe_assets.examination.stage import Stage
 WATCHERS: list[Callable[[str, str, int, int], None]] = []
 """Called with (asset, what, done, total): the CLI's progress bars, where the run is in its own process."""
 _LOG_EVERY_S = 5.0
+_LOG_SHARE, _LOG_AT_LEAST_S = 0.02, 60.0
+"""The run's log is a database that is never pruned: a line every 5 s, but no more than one for 2 % or a minute."""
 
 
 class Laboratory(dg.ConfigurableResource):
@@ -60,17 +62,31 @@ class Laboratory(dg.ConfigurableResource):
             audit=settings.audit,
         )  # fmt: skip
 
-        said = [0.0]
+        said = _Said()
 
         def progress(what: str, done: int, total: int) -> None:
             for watcher in WATCHERS:
                 watcher(asset, what, done, total)
-            # A line every few seconds: the run's log is a database, and a long clip has many frames.
-            if done >= total or time.monotonic() - said[0] >= _LOG_EVERY_S:
-                said[0] = time.monotonic()
+            if said.due(time.monotonic(), done, total):
                 context.log.info(f"{done}/{total} {what}".rstrip())
 
         return Stage(settings, folder, recorder, progress)
+
+
+class _Said:
+    """When a stage last said in the run's log how far it is."""
+
+    def __init__(self) -> None:
+        self._at, self._done = float("-inf"), 0
+
+    def due(self, now: float, done: int, total: int) -> bool:
+        """Whether another line is worth its place; the last one always is."""
+        waited = now - self._at
+        moved = done < self._done or done - self._done >= _LOG_SHARE * total
+        if done < total and (waited < _LOG_EVERY_S or not (moved or waited >= _LOG_AT_LEAST_S)):
+            return False
+        self._at, self._done = now, done
+        return True
 
 
 def operator_of(tags: Any) -> Operator:
