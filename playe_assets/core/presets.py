@@ -90,7 +90,9 @@ class Shots:
 
     threshold: float = bounds(1.0, 255.0, "mean change of hue, saturation and luma")
     min_frames: int = bounds(1, 1000, "frames")
+    """A change after which the scene comes back within as many frames is a flash and no cut."""
     moving_share: float = bounds(0.0, 1.0, "share of px that change from frame to frame")
+    """From this on detectors look at the fast rate."""
 
 
 @dataclass(frozen=True)
