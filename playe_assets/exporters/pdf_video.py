@@ -40,7 +40,7 @@ def _clip(
     found = view.detections.get(number)
     clock = clock_of(clip)
     story: list[Any] = headed(f"{number} · {shown(exhibit['name_shown'], 200)}", "h3")
-    story += [*titled(say("video.time_title")), _account(exhibit, clip, view, say)]
+    story.append(KeepTogether([*titled(say("video.time_title")), _account(exhibit, clip, view, say)]))
     if clock is None or found is None:
         return [*story, para(say("video.no_times"), "muted")]
     more = len(found["tracks"]) - TRACKS
@@ -81,13 +81,9 @@ def _account(exhibit: Mapping[str, Any], clip: Mapping[str, Any], view: View, sa
         ]
         if ledger["corrupt"]:
             rows.append((say("frames.corrupt"), str(ledger["corrupt"])))
-    key = (
-        "video.audio.none"
-        if not audio["streams"]
-        else f"video.audio.{'carried' if audio['carried'] else 'lost'}"
-    )
-    rows.append((say("video.audio"), say(key, n=audio["streams"])))
-    state = ("done" if fields["deinterlaced"] else "kept") if fields["interlaced"] else "none"
+    key = "video.audio.carried" if audio["streams"] else "video.audio.none"
+    rows.append((say("video.audio"), say(key, n=audio["carried"], all=audio["streams"])))
+    state = "done" if fields["deinterlaced"] else "kept" if fields["interlaced"] else "none"
     rows.append((say("video.fields"), say(f"video.fields.{state}", order=fields["field_order"] or "—")))
     if clip["stabilised"] is not None:
         measured = "; ".join(

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from playe_assets.core.values import Enhanced, Exhibit, ExhibitDetections, MediaKind, StreamFacts
+from playe_assets.core.values import Derivative, Enhanced, Exhibit, ExhibitDetections, MediaKind, StreamFacts
 
 if TYPE_CHECKING:
     from playe_assets.exporters.report_parts import ReportParts
@@ -107,7 +107,7 @@ def _clip(exhibit: Exhibit, entry: Enhanced, parts: ReportParts) -> dict[str, An
             "corrupt": ledger.corrupt,
             "pts_equal": ledger.pts_equal,
         },
-        "audio": _audio(facts, entry),
+        "audio": _audio(facts, master),
         "interlacing": _interlacing(facts, entry),
         "stabilised": _measured(entry, "stabilise"),
         "flicker": {"series": held.series, "compared": held.compared, "columns": ["pts", *FLICKER],
@@ -116,19 +116,17 @@ def _clip(exhibit: Exhibit, entry: Enhanced, parts: ReportParts) -> dict[str, An
     }  # fmt: skip
 
 
-def _audio(facts: StreamFacts | None, entry: Enhanced) -> dict[str, Any]:
-    streams = facts.audio_streams if facts else 0
-    lost = [d for d in entry.deviations if d.code == "audio_not_carried"]
-    return {"streams": streams, "carried": bool(streams) and not lost}
+def _audio(facts: StreamFacts | None, master: Derivative | None) -> dict[str, Any]:
+    """How many audio streams the exhibit has, and how many were copied into the master, as its writer states."""
+    copied = (master.encoder or {}).get("audio_streams_copied", 0) if master else 0
+    return {"streams": facts.audio_streams if facts else 0, "carried": int(copied)}
 
 
 def _interlacing(facts: StreamFacts | None, entry: Enhanced) -> dict[str, Any]:
     """Whether the stream is interlaced, and whether a step made whole pictures of its fields."""
-    measured = _measured(entry, "deinterlace")
-    interlaced = bool(facts and facts.interlaced)
-    done = interlaced and measured is not None and measured.get("applied", 1.0) != 0
-    return {"interlaced": interlaced, "field_order": facts.field_order if facts else None,
-            "deinterlaced": done}  # fmt: skip
+    measured = _measured(entry, "deinterlace") or {}
+    return {"interlaced": bool(facts and facts.interlaced), "field_order": facts.field_order if facts else None,
+            "deinterlaced": measured.get("deinterlaced", 0.0) > 0}  # fmt: skip
 
 
 def _measured(entry: Enhanced, use: str) -> dict[str, float] | None:

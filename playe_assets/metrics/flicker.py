@@ -73,8 +73,8 @@ class Flicker(Metric):
     the largest `luma_flicker_added` of any compared step.
 
     Null for photographs, for the first frame of a shot, for frames under 32 px, and where less than
-    `min_valid` of the picture is seen in both frames. A derivative whose view was moved by itself (stabilised)
-    changes along other paths than its source and is not judged rightly by this.
+    `min_valid` of the picture is seen in both frames; and for a derivative whose view a step moved by itself
+    (`frames_moved`, stabilisation), which changes along other paths than its source.
     """
 
     name = "flicker"
@@ -120,6 +120,8 @@ class Flicker(Metric):
 
     def _step(self, pair: Pair) -> tuple[float, ...] | None:
         last, p = pair.previous, self.params
+        if pair.measured.get("frames_moved", 0.0) > 0:
+            return None
         if last is None or min(pair.exhibit.shape[:2]) < MIN_SIDE_PX:
             return None
         paths, seen = _paths(pair.exhibit, last.exhibit, p)

@@ -163,3 +163,9 @@ def test_a_frame_too_small_for_the_flow_is_not_judged():
     tiny = PAN[0][:20, :20]
     found = Flicker(PARAMS).measure(Pair(tiny, tiny, None, previous=Pair(tiny, tiny, None)))
     assert set(found.values()) == {None}
+
+
+def test_a_stabilised_derivative_is_not_held_against_the_motion_of_its_source():
+    previous = Pair(PAN[0], PAN[0], None)
+    moved = Pair(PAN[1], PAN[1], None, previous=previous, measured={"frames_moved": 3.0})
+    assert set(Flicker(PARAMS).measure(moved).values()) == {None}
