@@ -23,8 +23,11 @@ TURNED_AWAY: Final = 0.25
 EYES_TO_MOUTH: Final = 0.8
 """Distance of the eyes over that from eyes to mouth, in a frontal face at least this."""
 
+FLOOR: Final = 6.0
+"""8-bit units added to the contrast: texture fainter than this (asphalt, a wall) is no detail of a thing."""
 METHOD: Final = {"quality_side_px": SIDE, "quality_half_size_px": HALF_SIZE, "quality_half_sharpness": HALF_SHARPNESS,
-                 "quality_turned_away": TURNED_AWAY, "quality_eyes_to_mouth": EYES_TO_MOUTH}  # fmt: skip
+                 "quality_turned_away": TURNED_AWAY, "quality_eyes_to_mouth": EYES_TO_MOUTH,
+                 "quality_floor": FLOOR}  # fmt: skip
 """For the record."""
 
 
@@ -50,8 +53,8 @@ def quality(pixels: Pixels, found: Detection, corrupt: bool = False) -> dict[str
 def _sharpness(part: npt.NDArray[np.uint8]) -> float:
     """Root of the gradients' energy over the variance of luma, both less what noise adds; rad/px at `SIDE`.
 
-    It is the mean spatial frequency of the crop, so contrast and brightness cancel. Noise by the median of the
-    second differences both ways (after J. Immerkaer: Fast Noise Variance Estimation, CVIU 1996).
+    It is the mean spatial frequency of the crop, so brightness and contrast (well above `FLOOR`) cancel. Noise by
+    the median of the second differences both ways (after J. Immerkaer: Fast Noise Variance Estimation, CVIU 1996).
     """
     import cv2
 
@@ -66,7 +69,7 @@ def _sharpness(part: npt.NDArray[np.uint8]) -> float:
     gx, gy = (luma[1:-1, 2:] - luma[1:-1, :-2]) / 2, (luma[2:, 1:-1] - luma[:-2, 1:-1]) / 2
     energy = float(np.mean(gx * gx + gy * gy)) - sigma**2
     spread = float(np.var(luma)) - sigma**2
-    return math.sqrt(energy / spread) if energy > 0 and spread > 1 else 0.0
+    return math.sqrt(energy / (spread + FLOOR**2)) if energy > 0 and spread > 0 else 0.0
 
 
 def _pose(points: npt.NDArray[np.float64]) -> float:
