@@ -64,7 +64,7 @@ class ProxyWriter(ClipEncoder):
             "crf": str(o.proxy_crf),
             "preset": o.proxy_speed,
             "g": str(o.proxy_gop),
-            "flags": "+bitexact",
+            "flags": "+bitexact+frame_duration",
         }
         if not self._deep:
             return {**shared, "profile": "high"}

@@ -60,7 +60,7 @@ def test_an_even_clock_is_constant_and_a_rounded_one_too(tmp_path, prober):
     even = prober.probe(samples.write_mp4(tmp_path / "a.mp4", [n * 512 for n in range(10)]))
     assert even.facts.timing == "constant"
     rounded = prober.probe(samples.write_mkv(tmp_path / "b.mkv", [n * 512 for n in range(10)]))
-    assert rounded.facts.time_base == "1/1000"
+    assert rounded.facts.time_base == "1/1000000"
     assert rounded.facts.timing == "constant"
 
 
