@@ -20,12 +20,12 @@ import numpy.typing as npt
 
 FINE = 8
 """Fine px per px of the clip along a side; pictures of truth exist at the scales that divide it."""
-RATES: dict[str, int | None] = {"lossless": None, "1000k": 1000, "500k": 500, "250k": 250}
-"""H.264 at these kbit/s (25 frames a second, 192x128); None: x264 without loss, in RGB."""
+RATES: dict[str, int | None] = {"lossless": None, "600k": 600, "300k": 300, "150k": 150}
+"""H.264 at these kbit/s (25 frames a second, 144x96); None: x264 without loss, in RGB."""
 OPTICS_SIGMA_PX = 0.5
 """Of the optics, px of the clip. With the sensor's px (a box of standard deviation 0.289) 0.58 px in all."""
 TEXTS = {"sign": ("ZUTRITT NUR", "FÜR BEFUGTE", "RAUM 4-178"), "plate": ("KX 73 BMV",)}
-_WIDTH, _HEIGHT = 192, 128
+_WIDTH, _HEIGHT = 144, 96
 
 
 @dataclass(frozen=True)

@@ -65,9 +65,10 @@ def luma(pixels: npt.NDArray[Any]) -> Plane:
     """(h, w) float32 in 8-bit units."""
     import cv2
 
-    grey = pixels[:, :, 0] if pixels.shape[2] == 1 else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
     unit = 1.0 if pixels.dtype == np.uint8 else 1.0 / 257.0
-    return np.asarray(np.multiply(grey, np.float32(unit), dtype=np.float32))
+    values = np.multiply(pixels, np.float32(unit), dtype=np.float32)  # before, so that 8 bits do not round it
+    grey = values[:, :, 0] if values.shape[2] == 1 else cv2.cvtColor(values, cv2.COLOR_RGB2GRAY)
+    return np.ascontiguousarray(grey, dtype=np.float32)
 
 
 def inner(crop: Crop) -> tuple[int, int, int, int]:

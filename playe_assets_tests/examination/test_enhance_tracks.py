@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import zlib
 
-import numpy as np
 import pytest
 
 from playe_assets.core.values import EnhancedManifest
@@ -22,7 +20,7 @@ def fused(tmp_path_factory):
     made = render(Scene("plate", frames=12, seed=7))
     folder = root / "MARK-1"
     folder.mkdir()
-    write_clip(folder / "a.mp4", made.pixels, 1000)
+    write_clip(folder / "a.mp4", made.pixels, 600)
     x, y, w, h = (round(v, 2) for v in made.boxes[5])
     (folder / "case.yaml").write_text(
         "case: MARK-1\nmarks:\n"
@@ -39,7 +37,7 @@ def fused(tmp_path_factory):
 
 
 def test_a_marked_region_is_followed_to_both_sides_and_fused(fused):
-    _, _, _, manifest, made = fused
+    _, _, _, manifest, _ = fused
     (entry,) = manifest.entries
     assert entry.failure is None
     (one,) = entry.fused
@@ -79,7 +77,7 @@ def test_the_pair_of_log_lines_holds_parameters_inputs_outputs_and_measures(fuse
 
 
 def test_pictures_of_fused_and_single_are_for_the_report(fused):
-    _, stage, _, manifest, _ = fused
+    _, _, _, manifest, _ = fused
     shown = {p.role: p for p in manifest.pictures if p.track == 0}
     assert {"fused", "single", "uncertainty"} <= set(shown)
     assert all(shown[r].frame == 5 for r in ("fused", "single", "uncertainty"))
@@ -96,7 +94,7 @@ def test_the_png_states_how_it_was_made(fused):
 
 
 def test_done_again_it_gives_the_same_manifest(fused):
-    laboratory, stage, ingested, manifest, _ = fused
+    _, stage, _, manifest, _ = fused
     again = enhance(stage, manifest.ingest, manifest.detections)
     assert isinstance(again.manifest, EnhancedManifest)
     assert again.manifest == manifest
