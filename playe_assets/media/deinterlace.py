@@ -40,7 +40,7 @@ class FieldsToFrames:
         if self._graph is None:
             self._open(pixels)
         channels = self._shape[2]
-        plain = pixels[:, :, 0] if channels == 1 else pixels
+        plain: Any = pixels[:, :, 0] if channels == 1 else pixels
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(plain), format=self._format)
         frame.time_base = Fraction(1, 25)
         frame.pts = self._given
@@ -64,7 +64,7 @@ class FieldsToFrames:
         height, width, channels = pixels.shape
         wide = "16le" if pixels.dtype == np.uint16 else ""
         self._format = f"gbrp{wide}" if channels == 3 else (f"gray{wide}" if wide else "gray")
-        graph = av.filter.Graph()
+        graph: Any = av.filter.Graph()
         graph.threads = 1
         # Time stamps here only keep the order: each frame's own are put back by the caller.
         source = graph.add_buffer(width=width, height=height, format=self._format, time_base=Fraction(1, 25))
