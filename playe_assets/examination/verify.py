@@ -247,6 +247,8 @@ def _report(document: _Document, objects: _Objects) -> Iterator[Difference]:
         named = [(i["number"], i["sha256"]) for key in ("exhibits", "derivatives") for i in findings[key]]
         named += [(i["exhibit"], i["sha256"]) for i in findings["detections"]]
         named.append(("metrics", findings["metrics"]["table_sha256"]))
+        named += [(r["derivative"], r.get("series")) for r in findings["metrics"]["rows"]]
+        named += [(i["exhibit"], i.get("survey")) for i in findings["detections"]]
         if document.log_head is None:
             yield Difference("report_unreadable", {"report": name})
     except (ValueError, KeyError, TypeError):

@@ -139,11 +139,12 @@ def _events(found: Mapping[str, Any], clock: Clock, say: Say) -> list[Any]:
         [say(f"col.{k}") for k in ("time", "event", "track", "label", "frame", "uncertain")]
     ]
     for e in events[:_EVENTS]:
-        late = e["kind"] == "leave"
+        key = "video.later" if e["kind"] == "leave" else "video.earlier"
         unsure = float(e["uncertain_ticks"] * clock.base)
+        moment = say(key, s=say.number(unsure)) if unsure else say("video.seen_so")
         rows.append([
             stamp(clock.of_pts(e["pts"])), say.word("event", e["kind"]), str(e["track"]), say.word("label", e["label"]),
-            str(e["frame"]), say("video.later" if late else "video.earlier", s=say.number(unsure)),
+            str(e["frame"]), moment,
         ])  # fmt: skip
     story: list[Any] = [*titled(say("video.events")), table(rows, [14, 16, 10, 20, 12, 28])]
     if len(events) > _EVENTS:

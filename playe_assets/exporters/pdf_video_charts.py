@@ -108,7 +108,8 @@ def series(
     height, base = 84.0, 20.0
     drawing, shapes = drawing_of(height)
     tall, scale = height - base - 16, (WIDTH - LEFT - RIGHT) / clock.length
-    top = max((p[c] or 0.0 for p in points for c in columns), default=1.0) * 1.08 or 1.0
+    # At least one step of 8 bit high, so that what nobody can see does not fill the plot.
+    top = max(1.0, *(1.08 * (p[c] or 0.0) for p in points for c in columns))
     drawing.add(rect_of(shapes, LEFT, base, WIDTH - LEFT - RIGHT, tall, "#f7f9fb"))
     for share in (0.0, 0.5, 1.0):
         y = base + tall * share
