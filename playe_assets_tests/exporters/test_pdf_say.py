@@ -18,9 +18,7 @@ def _phrases(name: str) -> set[str]:
     """Every phrase of at least two words that a gate's code holds; what is filled in becomes 7."""
     found = set()
     tree = ast.parse((GATES / f"{name}.py").read_text(encoding="utf-8"))
-    written = [
-        n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n.name in ("judge", "_problem")
-    ]
+    written = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)]
     for node in (n for function in written for n in ast.walk(function)):
         if isinstance(node, ast.JoinedStr):
             parts = [v.value if isinstance(v, ast.Constant) else "7" for v in node.values]
