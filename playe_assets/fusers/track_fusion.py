@@ -65,6 +65,9 @@ class TrackFusionParams:
     psf_sigma_px: float = bounds(0.0, 4.0, "px of the crop: optics, sensor and coder as one Gaussian")
     deconvolution: str = one_of("wiener", "richardson_lucy")
     noise_to_signal: float = bounds(1e-5, 10.0, "least ratio for Wiener; what is measured may raise it")
+    most_noise_to_signal: float = bounds(
+        1e-4, 10.0, "highest ratio: above about 0.2 the filter blurs instead"
+    )
     most_rounds: int = bounds(0, 200, "of Richardson-Lucy, which stops earlier at the noise")
     limit_px: int = bounds(1, 10, "px of the crop around a place whose range limits ringing")
     overshoot: float = bounds(0.0, 2.0, "of that range, beyond it")
@@ -216,7 +219,7 @@ class TrackFusion(Fuser):
         signal = max(1.0, float(mean[top:bottom, left:right].mean(axis=2).std()))
 
         def ratio(level: float) -> float:
-            return max(p.noise_to_signal, _FIELD * (level / signal) ** 2)
+            return min(max(p.noise_to_signal, _FIELD * (level / signal) ** 2), p.most_noise_to_signal)
 
         def make(level: float) -> Sharpened:
             if p.deconvolution == "richardson_lucy":
