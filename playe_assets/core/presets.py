@@ -40,7 +40,6 @@ class DetectorUse(Use):
     every_s: float
     still_every_s: float
     min_track_frames: int
-    track_iou: float
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,6 @@ class _Sampling:
     every_s: float = bounds(0.02, 60.0, "s")
     still_every_s: float = bounds(0.02, 600.0, "s")
     min_track_frames: int = bounds(1, 1000, "sampled frames")
-    track_iou: float = bounds(0.05, 0.95, "intersection over union")
 
 
 @dataclass(frozen=True)
@@ -268,10 +266,10 @@ def _detector_use(block: Block) -> DetectorUse:
     sampling = _sub(block, "sampling") if "sampling" in block else None
     if sampling is None:
         raise PresetError("preset.missing_key", file=block.file, line=block.line, key="sampling",
-                          owner=use.name, allowed="every_s, still_every_s, min_track_frames, track_iou")  # fmt: skip
+                          owner=use.name, allowed="every_s, still_every_s, min_track_frames")  # fmt: skip
     found = parse(_Sampling, sampling.plain(), sampling.where(f"{use.name} sampling"))
     return DetectorUse(use.name, use.given, use.where, found.every_s, found.still_every_s,
-                       found.min_track_frames, found.track_iou)  # fmt: skip
+                       found.min_track_frames)  # fmt: skip
 
 
 def _blocks(block: Block, key: str) -> list[Block]:

@@ -69,7 +69,7 @@ class PlannedDetector:
     @property
     def plain(self) -> dict[str, Any]:
         """Parameters and sampling as the record carries them."""
-        return {**to_plain(self.params), "every_s": self.use.every_s, "track_iou": self.use.track_iou,
+        return {**to_plain(self.params), "every_s": self.use.every_s,
                 "still_every_s": self.use.still_every_s,
                 "min_track_frames": self.use.min_track_frames}  # fmt: skip
 
