@@ -8,7 +8,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -52,13 +51,14 @@ def sample_aspect(facts: StreamFacts | None, width: int, height: int) -> Fractio
     return 1 / stated if turned else stated
 
 
-def durations(pts: Sequence[int], base: Fraction, facts: StreamFacts | None) -> list[Fraction]:
-    """How long each frame stands, s; the last as the source says, so that the clip ends when the source does."""
-    steps = [max(b - a, 0) for a, b in pairwise(pts)]
-    last = steps[-1] if steps else 0
-    if facts is not None and facts.start_pts is not None and facts.duration_ticks and pts:
-        last = max(facts.start_pts + facts.duration_ticks - pts[-1], 0) or last
-    return [s * base for s in (*steps, last)][: len(pts)]
+def duration_of(index: int, pts: Sequence[int], base: Fraction, facts: StreamFacts | None) -> Fraction:
+    """How long frame `index` stands, s; the last as the source says, so that the clip ends when the source does."""
+    if index + 1 < len(pts):
+        return max(pts[index + 1] - pts[index], 0) * base
+    last = max(pts[index] - pts[index - 1], 0) if index else 0
+    if facts is not None and facts.start_pts is not None and facts.duration_ticks:
+        last = max(facts.start_pts + facts.duration_ticks - pts[index], 0) or last
+    return last * base
 
 
 class ClipEncoder(ABC):

@@ -5,6 +5,7 @@ FFV1 with intra frames only keeps no state between packets, so parts and one und
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from fractions import Fraction
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from playe_assets.core.errors import IntegrityError
 from playe_assets.media.clip_audio import AudioCopy
-from playe_assets.media.clip_encode import durations, sample_aspect, start_shift
+from playe_assets.media.clip_encode import duration_of, sample_aspect, start_shift
 from playe_assets.media.containers import open_container
 from playe_assets.media.light import light_not_carried
 from playe_assets.media.matroska_clock import CLOCK, MUXER_CLOCK, MUXER_OPTIONS, set_microseconds
@@ -46,11 +47,12 @@ def join_clips(
     import av
 
     report = WriteReport()
+    times = array("q", (pts for pts, _ in rows))
     with ExitStack() as stack:
         first = _video(stack.enter_context(open_container(stack.enter_context(parts[0].open("rb")))))
         form = _form(first)
         audio = stack.enter_context(AudioCopy(audio_from, "matroska"))
-        report.shift_s = start_shift(*(p * base for p, _ in rows), audio.first)
+        report.shift_s = start_shift(min(times, default=0) * base, audio.first)
         report.width, report.height = first.width, first.height
         target = av.open(str(out), "w", format="matroska", options=dict(MUXER_OPTIONS))
         try:
@@ -59,7 +61,6 @@ def join_clips(
             target.start_encoding()
             heard = audio.packets(report.shift_s)
             coming = next(heard, None)
-            lasts = durations([p for p, _ in rows], base, facts)
             for index, packet in enumerate(_packets(parts, form)):
                 if index == len(rows):
                     raise IntegrityError(
@@ -72,7 +73,7 @@ def join_clips(
                     coming = next(heard, None)
                 packet.stream, packet.time_base = stream, MUXER_CLOCK
                 packet.pts = packet.dts = written
-                packet.duration = round(lasts[index] / CLOCK)
+                packet.duration = round(duration_of(index, times, base, facts) / CLOCK)
                 report.rows.append(pts, written, corrupt)
                 target.mux(packet)
             if len(report.rows) != len(rows):

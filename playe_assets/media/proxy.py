@@ -18,7 +18,7 @@ import numpy as np
 from playe_assets.core.errors import IntegrityError
 from playe_assets.media.clip import read_clip
 from playe_assets.media.clip_audio import AudioCopy
-from playe_assets.media.clip_encode import ClipEncoder, durations
+from playe_assets.media.clip_encode import ClipEncoder, duration_of
 from playe_assets.media.light import light_not_carried, x265_light
 from playe_assets.media.matroska_clock import CLOCK
 from playe_assets.media.pixel_digest import frame_sha256
@@ -148,7 +148,6 @@ def make_proxy(
             differs.
     """
     total = len(expected)
-    stands = durations(pts, base, facts)
     stamps = _Stamps(master.name, base)
     with AudioCopy(audio_from, "mp4") as audio:
         writer = ProxyWriter(out, base, output, facts, audio=audio, digest=False)
@@ -163,7 +162,7 @@ def make_proxy(
                     raise IntegrityError("media.master_frame", file=master.name, index=done, found=digest,
                                          expected=expected[done])  # fmt: skip
                 stamps.check(frame.pts, pts[done], done)
-                writer.add_pixels(frame.pixels, pts[done], duration=stands[done])
+                writer.add_pixels(frame.pixels, pts[done], duration=duration_of(done, pts, base, facts))
                 done += 1
                 if progress is not None:
                     progress(done, total)

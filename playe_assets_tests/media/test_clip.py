@@ -14,7 +14,7 @@ from playe_assets.media.clip import read_clip
 from playe_assets.media.clip_facts import ORIENTATIONS
 from playe_assets.media.pixel_digest import PixelDigest
 from playe_assets.media.probe import Prober
-from playe_assets_tests.media.samples import VFR, write_mkv, write_mp4
+from playe_assets_tests.media.samples import VFR, ramp, write_mkv, write_mp4
 
 
 def test_times_of_a_variable_frame_rate_come_back_exactly(tmp_path):
@@ -135,3 +135,42 @@ def test_a_real_variable_rate_recording_keeps_its_times(shared_data):
         first = [frame.pts for frame, _ in zip(reader, range(40), strict=False)]
     lines = found.ledger.decode().splitlines()[1:41]
     assert first == [int(line.split(",")[1]) for line in lines]
+
+
+@pytest.mark.parametrize("start", [0, 1, 4, 6, 9])
+def test_frames_before_the_start_are_decoded_and_not_handed_out(tmp_path, start):
+    path = write_mp4(tmp_path / "a.mp4")
+    whole, late = read_clip(path), read_clip(path, start=start)
+    expected = list(whole)[start:]
+    found = list(late)
+    assert [(f.index, f.pts) for f in found] == [(f.index, f.pts) for f in expected]
+    assert all(np.array_equal(a.pixels, b.pixels) for a, b in zip(found, expected, strict=True))
+    assert late.report == whole.report
+
+
+def _interlaced(path, order):
+    """A picture that moves between its two fields, coded as MPEG-2 with the given field first."""
+    with av.open(str(path), "w", format="matroska") as target:
+        stream = target.add_stream("mpeg2video", rate=25, options={"flags": "+ilme+ildct"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        graph = av.filter.Graph()
+        source = graph.add_buffer(
+            width=64, height=48, format=av.VideoFormat("yuv420p"), time_base=Fraction(1, 25)
+        )
+        graph.link_nodes(source, graph.add("setfield", order), graph.add("buffersink")).configure()
+        for number in range(5):
+            frame = av.VideoFrame.from_ndarray(ramp(shift=number), format="rgb24").reformat(format="yuv420p")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            graph.vpush(frame)
+            target.mux(stream.encode(graph.vpull()))
+        target.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize(("order", "expected"), [("tff", "tt"), ("bff", "bb")])
+def test_an_interlaced_clip_states_which_field_is_shown_first(tmp_path, order, expected):
+    with Prober() as prober:
+        facts = prober.probe(_interlaced(tmp_path / "i.mkv", order)).facts
+        whole = prober.probe(write_mp4(tmp_path / "p.mp4")).facts
+    assert (facts.interlaced, facts.field_order) == (True, expected)
+    assert (whole.interlaced, whole.field_order) == (False, None)

@@ -143,3 +143,67 @@ def test_a_turned_clip_has_its_sample_aspect_ratio_turned_too(tmp_path):
         with av.open(str(path)) as container:
             found[path.stem] = container.streams.video[0].sample_aspect_ratio
     assert found == {"as_stored": Fraction(4, 3), "upright": Fraction(3, 4), "mirrored": Fraction(4, 3)}
+
+
+def _opus(path):
+    """A second of a tone as Opus in Matroska, which states a delay of 6.5 ms that readers take off."""
+    import av
+
+    with av.open(str(path), "w", format="matroska", options={"fflags": "+bitexact"}) as target:
+        stream = target.add_stream("libopus", rate=48000, layout="mono", options={"flags": "+bitexact"})
+        for start in range(0, 48000, 960):
+            tone = np.sin((start + np.arange(960)) / 20).astype(np.float32)[None] * 0.5
+            frame = av.AudioFrame.from_ndarray(tone, format="flt", layout="mono")
+            frame.sample_rate, frame.pts, frame.time_base = 48000, start, Fraction(1, 48000)
+            target.mux(stream.encode(frame))
+        target.mux(stream.encode(None))
+    return path
+
+
+def _sound(path):
+    import av
+
+    with av.open(str(path)) as container:
+        stream = container.streams.audio[0]
+        return [(p.pts * stream.time_base, bytes(p)) for p in container.demux(stream) if p.size]
+
+
+def test_a_delay_that_readers_take_off_is_counted_once(tmp_path):
+    sound = _opus(tmp_path / "s.mka")
+    report, _ = _joined(tmp_path, [ramp(shift=n) for n in range(6)], (2,), audio=sound)
+    theirs, ours = _sound(sound), _sound(tmp_path / "m.mkv")
+    assert [p for _, p in theirs] == [p for _, p in ours]
+    assert max(abs(b - a - report.shift_s) for (a, _), (b, _) in zip(theirs, ours, strict=True)) < Fraction(
+        1, 48000
+    )
+
+
+def test_sound_that_breaks_off_is_carried_as_far_as_it_reads(tmp_path):
+    whole = _opus(tmp_path / "whole.mka")
+    cut = tmp_path / "cut.mka"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
+    report, _ = _joined(tmp_path, [ramp(shift=n) for n in range(6)], (2,), audio=cut)
+    carried = [p for _, p in _sound(tmp_path / "m.mkv")]
+    assert 20 < len(carried) < len(_sound(whole))
+    assert carried == [p for _, p in _sound(whole)][: len(carried)]
+    assert len(list(read_clip(tmp_path / "m.mkv"))) == 6
+    assert report.encoder["audio_streams_copied"] == 1
+
+
+def test_every_audio_stream_is_copied(tmp_path):
+    import av
+
+    both = tmp_path / "both.mka"
+    with av.open(str(both), "w", format="matroska") as target:
+        sources = [av.open(str(p)) for p in (_opus(tmp_path / "a.mka"), write_m4a(tmp_path / "b.m4a"))]
+        streams = [target.add_stream_from_template(s.streams.audio[0]) for s in sources]
+        for source, stream in zip(sources, streams, strict=True):
+            for packet in source.demux(source.streams.audio[0]):
+                if packet.size:
+                    packet.stream = stream
+                    target.mux(packet)
+            source.close()
+    report, _ = _joined(tmp_path, [ramp()] * 6, (), audio=both)
+    assert report.encoder["audio_streams_copied"] == 2
+    with av.open(str(tmp_path / "m.mkv")) as container:
+        assert [s.codec_context.name for s in container.streams.audio] == ["opus", "aac"]
