@@ -77,7 +77,7 @@ def run(options: Options) -> list[Figure]:
     if reader is None:
         print(
             "track_fusion: no tesseract here, so no character errors (Debian: apt-get install tesseract-ocr)"
-        )  # noqa: T201
+        )
     OUT.mkdir(parents=True, exist_ok=True)
     rows, figures, seconds = [], [], []
     with tempfile.TemporaryDirectory() as folder:
@@ -95,7 +95,7 @@ def run(options: Options) -> list[Figure]:
                 )  # fmt: skip
     table = "\n".join([HEAD, *(r.words() for r in rows)])
     (OUT / "track_fusion.md").write_text(table + "\n", encoding="utf-8")
-    print(table)  # noqa: T201
+    print(table)
     figures.append(Figure("time a fused picture of 40 crops", seconds, "s"))
     return figures
 

@@ -120,7 +120,7 @@ def registered(
         found.append((Candidate(crop, values_of(crop.pixels), grey, fit), start) if fit else None)
     good = _fitting(work, found, p, refused)
     good = [_judged(work, c, None, 0.0, p) for c in good]
-    good = _explained(good, work, p, None)
+    good = _explained(good, work, p, refused)
     for _ in range(p.rounds):
         if not good:
             return []
@@ -161,14 +161,12 @@ def _fitting(
 
 
 def _explained(
-    candidates: Sequence[Candidate], work: Working, p: TrackFusionParams, refused: Counter[str] | None
+    candidates: Sequence[Candidate], work: Working, p: TrackFusionParams, refused: Counter[str]
 ) -> list[Candidate]:
     left, top, right, bottom = work.box
     good = [c for c in candidates if c.trust[top:bottom, left:right].mean() >= p.min_agreement]
-    if refused is not None or len(good) < len(candidates):
-        count = len(candidates) - len(good)
-        if count and refused is not None:
-            refused["residual"] += count
+    if len(good) < len(candidates):
+        refused["residual"] += len(candidates) - len(good)
     return good
 
 

@@ -29,6 +29,8 @@ class Grid:
     """(H, W): sum of squared weights."""
     scatter: Plane
     """(H, W): sum of weighted squares of samples, mean over the channels."""
+    lean: Plane
+    """(H, W, 2): sum of weighted offsets of the places from the samples, px of the crop."""
     frames: npt.NDArray[np.uint16]
     """(H, W): crops that contributed."""
 
@@ -37,11 +39,23 @@ class Grid:
         """Nothing gathered yet."""
         plane = np.zeros((high, wide), np.float32)
         return Grid(np.zeros((high, wide, channels), np.float32), plane, plane.copy(), plane.copy(),
-                    plane.copy(), np.zeros((high, wide), np.uint16))  # fmt: skip
+                    plane.copy(), np.zeros((high, wide, 2), np.float32), np.zeros((high, wide), np.uint16))  # fmt: skip
 
     def mean(self) -> Plane:
         """(H, W, c); 0 where no sample came."""
         return np.asarray(self.total / np.maximum(self.weight, _LEAST_WEIGHT)[:, :, None], np.float32)
+
+    def filled(self, dense_samples: float, lean_px: float) -> Plane:
+        """(H, W) 0..1: how far independent samples on all sides fill the grid at a place.
+
+        In a scene without shake all samples lie to one side of a place, however many frames there are: their
+        mean is right for their own place only.
+        """
+        weight = np.maximum(self.weight, _LEAST_WEIGHT)
+        met = self.weight * weight / np.maximum(self.squares, 1e-12)
+        share = np.clip((met - 1.0) / (dense_samples - 1.0), 0.0, 1.0)
+        aside = np.square(self.lean / weight[:, :, None]).sum(axis=2)
+        return np.asarray(share * np.exp(-0.5 * aside / lean_px**2), np.float32)
 
     def noise_error(self) -> Plane:
         """(H, W): standard error of the mean by the crops' noise alone."""
@@ -75,6 +89,8 @@ class Grid:
                 self.total += weighed
                 self.scatter += (weighed * sample).mean(axis=2)
                 self.weight += weight
+                self.lean[:, :, 0] += weight * (x - column)
+                self.lean[:, :, 1] += weight * (y - row)
                 self.squares += weight * weight
                 self.noise += weight * weight * np.float32(variance)
                 met |= weight > 0

@@ -61,6 +61,7 @@ class TrackFusionParams:
     mean_sigmas: float = bounds(1.0, 10.0, "standard deviations of a patch's mean")
     min_agreement: float = bounds(0.0, 1.0, "share of the thing's px that must be explained")
     dense_samples: float = bounds(2.0, 100.0, "independent samples at a place that fill the finer grid")
+    lean_px: float = bounds(0.02, 1.0, "px by which the samples around a place may lie to one side of it")
     kernel_px: float = bounds(0.15, 1.0, "px of the crop, standard deviation of the placing kernel")
     psf_sigma_px: float = bounds(0.0, 4.0, "px of the crop: optics, sensor and coder as one Gaussian")
     deconvolution: str = one_of("wiener", "richardson_lucy")
@@ -115,10 +116,10 @@ class TrackFusion(Fuser):
         if len(fits) + 1 < p.min_frames:
             return None
         sigma = float(np.clip(np.median([f.sigma for f in fits]), p.sigma_min, p.sigma_max))
-        grid, kept, trusts = self._gathered(work, fits, sigma)
+        grid, coarse, kept, trusts = self._gathered(work, fits, sigma)
         # A crop whose noise spreads over neighbours says less than its variance: see `correlation`.
         correlation = max(1.0, float(np.median([f.correlation for f in fits])))
-        mean = self._filled(work, grid)
+        mean = self._filled(coarse, grid)
         picture, amplification, made, ratio = self._sharpened(work, mean, grid.noise_error() * correlation)
         picture = limited(picture, mean, p.limit_px * p.scale, p.overshoot)
         error = grid.standard_error() * amplification * np.float32(correlation)
@@ -158,8 +159,9 @@ class TrackFusion(Fuser):
 
     def _gathered(
         self, work: Working, fits: Sequence[Candidate], sigma: float
-    ) -> tuple[Grid, float, list[npt.NDArray[np.bool_]]]:
-        """The finer grid, the share of the box that kept its own px, and where each crop counted.
+    ) -> tuple[Grid, Plane, float, list[npt.NDArray[np.bool_]]]:
+        """The finer grid, the crops together at their own scale, the share of the box that kept its own px, and
+        where each crop counted.
 
         First every crop at the crops' own scale; where what they say together differs from the reference by
         more than its noise, the reference stays alone, however faint the difference was in each crop.
@@ -182,6 +184,7 @@ class TrackFusion(Fuser):
         left, top, right, bottom = work.box
         kept = 1.0 - float(same[top:bottom, left:right].mean())
         trusts = [t & same for t in trusts]
+        coarse = np.where(same[:, :, None], both.mean(), work.values)
         grid = Grid.empty(high * p.scale, wide * p.scale, work.values.shape[2])
         x, y = places_of(high, wide, p.scale)
         grid.add(work.values, x, y, np.ones(x.shape, np.float32), sigma**2, p.kernel_px)
@@ -189,21 +192,21 @@ class TrackFusion(Fuser):
             fine = np.repeat(np.repeat(trust, p.scale, axis=0), p.scale, axis=1)
             weight = fine * np.float32(sigma**2 / f.variance(sigma))
             grid.add(f.values, *f.fit.places(x, y, p.scale), weight, f.variance(sigma), p.kernel_px)
-        return grid, kept, trusts
+        return grid, coarse, kept, trusts
 
-    def _filled(self, work: Working, grid: Grid) -> Plane:
-        """The grid's mean; where too few samples met to fill it, the reference enlarged by Lanczos comes in.
+    def _filled(self, coarse: Plane, grid: Grid) -> Plane:
+        """The grid's mean; where too few samples met to fill it, `coarse` enlarged by Lanczos comes in: what the
+        crops say together at the reference's own px, which is the reference alone where no other contributes.
 
-        Without this the reference's own px would show as blocks where nothing else may contribute.
+        Without this the px would show as blocks where nothing else may contribute, or nothing shook.
         """
         import cv2
 
         p = self.params
-        met = grid.weight**2 / np.maximum(grid.squares, 1e-12)
-        share = np.clip((met - 1.0) / (p.dense_samples - 1.0), 0.0, 1.0).astype(np.float32)
+        share = grid.filled(p.dense_samples, p.lean_px)
         share = np.minimum(share, cv2.GaussianBlur(share, (0, 0), 0.5 * p.scale))[:, :, None]
         size = (grid.weight.shape[1], grid.weight.shape[0])
-        large = cv2.resize(work.values, size, interpolation=cv2.INTER_LANCZOS4)
+        large = cv2.resize(coarse, size, interpolation=cv2.INTER_LANCZOS4)
         # The deconvolution undoes the placing kernel everywhere, so what was not placed gets its blur here.
         large = cv2.GaussianBlur(large, (0, 0), p.kernel_px * p.scale, borderType=cv2.BORDER_REFLECT)
         mean = grid.mean()
