@@ -9,7 +9,7 @@ import numpy as np
 
 from playe_assets.core.contracts import Enhancer, Pixels
 from playe_assets.core.params import bounds
-from playe_assets.enhancers.luma import planes, with_delta
+from playe_assets.enhancers.luma import bands, planes, with_delta
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,13 @@ class LocalContrast(Enhancer):
         # More tiles than samples would make OpenCV pad the picture by more than its own size.
         tiles = min(self.params.tiles, *luma.shape)
         clahe = cv2.createCLAHE(clipLimit=self.params.clip_limit, tileGridSize=(tiles, tiles))
-        if luma.dtype == np.uint8:
-            change: Any = cv2.subtract(clahe.apply(luma), luma, dtype=cv2.CV_32F)
-        else:
-            change = _sixteen_bit_change(clahe, luma)
-        return with_delta(pixels, change * np.float32(self.params.blend))
+        eight, share = luma.dtype == np.uint8, np.float32(self.params.blend)
+        after: Any = clahe.apply(luma) if eight else _sixteen_bit_change(clahe, luma)
+        done: Pixels = np.empty_like(pixels)
+        for rows in bands(pixels):
+            change = cv2.subtract(after[rows], luma[rows], dtype=cv2.CV_32F) if eight else after[rows]
+            done[rows] = with_delta(pixels[rows], change * share)
+        return done
 
 
 def _sixteen_bit_change(clahe: Any, luma: Any) -> Any:

