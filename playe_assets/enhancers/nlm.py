@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
-from playe_assets.core.contracts import Enhancer, Pixels
+from playe_assets.core.contracts import Enhancer, Frame, Pixels
 from playe_assets.core.params import bounds
 from playe_assets.enhancers.luma import planes, unit, with_delta
 
@@ -25,6 +26,9 @@ class NlmParams:
     """Side of the patches that are compared."""
     search_px: int = bounds(5, 35, "px", odd=True)
     """Side of the square in which like patches are sought; time grows with its square."""
+    clip_from_sigma: float = bounds(0.0, 50.0, "8-bit units")
+    """Of clips: a shot whose noise is estimated lower is left as it is, and so is one without a known shot when this
+    is above 0. Compressed recordings have lost their noise: there the step costs detail (docs/performance.md)."""
 
 
 class NonLocalMeans(Enhancer):
@@ -36,9 +40,18 @@ class NonLocalMeans(Enhancer):
     """
 
     name = "nlm"
-    version = "1"
+    version = "2"
     reference = "A. Buades, B. Coll, J.-M. Morel: Non-Local Means Denoising, IPOL 1 (2011), 208-212"
     Params: ClassVar[type] = NlmParams
+    summaries: ClassVar[Mapping[str, str]] = {"applied": "mean"}
+
+    def stream(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """Whole shots are denoised or left: a decision by the frame would flicker."""
+        for item in frames:
+            noise = item.shot.noise_sigma if item.shot else 0.0
+            applied = noise >= self.params.clip_from_sigma
+            pixels = self.frame(item.pixels) if applied else item.pixels
+            yield replace(item, pixels=pixels, numbers={"applied": float(applied)})
 
     def frame(self, pixels: Pixels) -> Pixels:
         """`pixels` denoised, same shape and dtype."""

@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
+from playe_assets.core.contracts import Frame
+from playe_assets.core.tracks import Shot
 from playe_assets.enhancers.lanczos import Lanczos, LanczosParams
 from playe_assets.enhancers.local_contrast import LocalContrast, LocalContrastParams
 from playe_assets.enhancers.nlm import NlmParams, NonLocalMeans
@@ -24,7 +26,7 @@ def noisy(level: float, sigma: float, dtype, channels: int = 3):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_nlm_takes_away_noise_and_keeps_the_edge_at_either_depth(dtype, channels):
     clean, pixels, unit = noisy(80, 5.0, dtype, channels)
-    result = NonLocalMeans(NlmParams(7.0, 7.0, 5, 15), FACTS).frame(pixels)
+    result = NonLocalMeans(NlmParams(7.0, 7.0, 5, 15, 0.0), FACTS).frame(pixels)
     left = (result.astype(float) - clean)[:, :36] / unit
     assert left.std() < 0.45 * 5.0
     step = (result[:, 38].astype(float).mean() - result[:, 33].astype(float).mean()) / unit
@@ -33,7 +35,7 @@ def test_nlm_takes_away_noise_and_keeps_the_edge_at_either_depth(dtype, channels
 
 def test_nlm_means_about_the_same_strength_at_both_depths():
     _, eight, _ = noisy(80, 5.0, np.uint8, 1)
-    params = NlmParams(5.0, 5.0, 5, 11)
+    params = NlmParams(5.0, 5.0, 5, 11, 0.0)
     one = NonLocalMeans(params, FACTS).frame(eight)[:, :30].astype(float).std()
     deep = NonLocalMeans(params, FACTS).frame(eight.astype(np.uint16) * 257)[:, :30] / 257.0
     assert deep.std() == pytest.approx(one, rel=0.2)
@@ -42,7 +44,7 @@ def test_nlm_means_about_the_same_strength_at_both_depths():
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_nlm_of_strength_zero_changes_no_sample(dtype):
     pixels = np.random.default_rng(1).integers(0, np.iinfo(dtype).max, (20, 20, 3), dtype, endpoint=True)
-    assert np.array_equal(NonLocalMeans(NlmParams(0.0, 0.0, 3, 5), FACTS).frame(pixels), pixels)
+    assert np.array_equal(NonLocalMeans(NlmParams(0.0, 0.0, 3, 5, 0.0), FACTS).frame(pixels), pixels)
 
 
 @pytest.mark.parametrize("scale", [1, 2, 3, 4])
@@ -91,3 +93,15 @@ def test_colour_differences_survive_local_contrast():
     for one, other in ((0, 1), (1, 2)):
         moved = (result[..., one] - result[..., other]) - (before[..., one] - before[..., other])
         assert np.abs(moved[inside]).max() <= 1
+
+
+def test_a_shot_without_noise_is_left_as_it_is_and_one_with_noise_is_denoised():
+    pixels = noisy(80, 8.0, np.uint8)[1]
+    quiet, loud = Shot(0, 0, 0, noise_sigma=0.5), Shot(1, 1, 1, noise_sigma=6.0)
+    step = NonLocalMeans(NlmParams(5.0, 5.0, 3, 7, 4.0), FACTS)
+    left, done, unknown = step.stream(
+        iter([Frame(0, 0, pixels, shot=quiet), Frame(1, 1, pixels, shot=loud), Frame(2, 2, pixels)])
+    )
+    assert np.array_equal(left.pixels, pixels) and left.numbers == {"applied": 0.0}
+    assert not np.array_equal(done.pixels, pixels) and done.numbers == {"applied": 1.0}
+    assert np.array_equal(unknown.pixels, pixels)
