@@ -60,7 +60,7 @@ def _coded(folder: Path, repeats: int) -> list[Figure]:
 def _ffmpeg(path: Path, out: Path, pixel_format: str | None) -> float:
     chosen = ["-pix_fmt", pixel_format] if pixel_format else []
     command = ["ffmpeg", "-v", "error", "-y", "-threads", "1", "-i", str(path), "-an", "-c:v", "ffv1",
-               "-level", "3", "-g", "1", "-slices", str(SLICES), "-slicecrc", "1", "-coder", "1", "-context", "0",
+               "-level", "3", "-g", "1", "-slices", str(SLICES), "-slicecrc", "1",
                "-threads", str(SLICE_THREADS), *chosen, str(out)]  # fmt: skip
     began = time.perf_counter()
     subprocess.run(command, check=True)

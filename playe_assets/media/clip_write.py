@@ -90,7 +90,7 @@ def _bgr0(pixels: Pixels) -> Any:
 
     height, width, _ = pixels.shape
     frame = VideoFrame(width, height, "bgr0")
-    plane = frame.planes[0]
+    plane: Any = frame.planes[0]
     rows = np.frombuffer(plane, np.uint8).reshape(height, plane.line_size)[:, : 4 * width]
     cv2.cvtColor(pixels, cv2.COLOR_RGB2BGRA, dst=rows.reshape(height, width, 4))
     return frame
