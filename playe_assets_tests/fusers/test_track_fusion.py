@@ -189,7 +189,8 @@ def test_the_uncertainty_map_covers_what_new_noise_changes(sign):
     stated = np.mean([m.uncertainty[:, :, 0] for m in made], axis=0) / 8.0
     place = inside(crops(sign, sign.pixels, 4)[4], 2)
     ratio = np.sqrt(np.mean(stated[place] ** 2) / np.mean(spread[place] ** 2))
-    assert 0.7 < ratio < 2.5
+    # Too large rather than too small: at edges the samples' scatter, which noise alone does not make, counts.
+    assert 0.9 < ratio < 4.0
 
 
 def _renoised(sign, seed):
