@@ -53,7 +53,6 @@ class AudioCopy:
 
     def __init__(self, source: Path | None, container: str) -> None:
         self.container = container
-        self.copied_packets = 0
         self._source = source
         self._refused: list[Reason] = []
         self._moved = 0
@@ -120,7 +119,6 @@ class AudioCopy:
         packet.time_base, packet.stream = clock, track.stream
         packet.pts = packet.dts = track.last = written
         packet.duration = duration
-        self.copied_packets += 1
         return packet
 
     def _heard(self, order: int, track: _Track) -> Iterator[Heard]:
@@ -161,17 +159,17 @@ class AudioCopy:
         import av
 
         track: _Track | None = None
-        counted = _Ends()
+        counted, shift = _Ends(), Fraction(0)
         with av.open(_Sink(), "w", format=self.container, options=_options(self.container)) as target:
             output = target.add_stream_from_template(stream)
             target.start_encoding()
             for time, packet in _timeline(container, stream, counted):
                 if track is None:
                     track = _Track(index, int(stream.codec_context.sample_rate or 0), time, stream=output)
-                    self_shift = -time if time < 0 else Fraction(0)
+                    shift = max(-time, Fraction(0))
                 track.first = min(track.first, time)
-                target.mux(self._timed(packet, track, max(time + self_shift, Fraction(0))))
-        self._moved = self.copied_packets = 0
+                target.mux(self._timed(packet, track, max(time + shift, Fraction(0))))
+        self._moved = 0
         if track is not None:
             track.stream, track.last = None, None
         return track, counted.broken
