@@ -83,10 +83,11 @@ def run(options: Options) -> list[Figure]:
     with tempfile.TemporaryDirectory() as folder:
         for name, scene in SCENES.items():
             made = render(scene)
+            true = [truth(made, n, SCALE) for n in range(scene.frames)]
             for rate, kbit in RATES.items():
                 path = write_clip(Path(folder) / "clip.mp4", made.pixels, kbit)
                 frames = [f.pixels.copy() for f in read_clip(path)]
-                row, took = _row(name, rate, made, frames, reader)
+                row, took = _row(name, rate, made, frames, true, reader)
                 rows.append(row)
                 seconds.append(took)
                 figures.append(
@@ -100,7 +101,9 @@ def run(options: Options) -> list[Figure]:
     return figures
 
 
-def _row(name: str, rate: str, made: Rendered, frames: list[Any], reader: str | None) -> tuple[_Row, float]:
+def _row(
+    name: str, rate: str, made: Rendered, frames: list[Any], true: list[Any], reader: str | None
+) -> tuple[_Row, float]:  # fmt: skip
     given = _ranked(crops(made, frames, 0))
     began = time.monotonic()
     fused = fuser(scale=SCALE).fuse(given)
@@ -110,13 +113,12 @@ def _row(name: str, rate: str, made: Rendered, frames: list[Any], reader: str | 
     best, singles = 0, []
     for number, crop in enumerate(given):
         place = inside(crop, SCALE)
-        singles.append(psnr(_large(crop, SCALE)[place], truth(made, number, SCALE)[place]))
+        singles.append(psnr(_large(crop, SCALE)[place], true[number][place]))
     best = int(np.argmax(singles))
     ref = fused.reference_frame
     place, best_place = inside(given[ref], SCALE), inside(given[best], SCALE)
-    true = truth(made, ref, SCALE)
     alone = _alone(given[ref], fused)
-    _picture(name, rate, fused, true)
+    _picture(name, rate, fused, true[ref])
     text = "\n".join(TEXTS[made.scene.subject]) if made.scene.subject in TEXTS else None
     least = sorted(given, key=lambda c: -c.quality)[:5]
     errors: list[float | None] = [None, None, None]
@@ -127,9 +129,9 @@ def _row(name: str, rate: str, made: Rendered, frames: list[Any], reader: str | 
             _errors(reader, fused.pixels[place], text),
         ]
     row = _Row(
-        name, rate, singles[best], psnr(alone[place], true[place]), psnr(fused.pixels[place], true[place]),
-        _ssim(_large(given[best], SCALE)[best_place], truth(made, best, SCALE)[best_place]),
-        _ssim(fused.pixels[place], true[place]), *errors, len(fused.frames),
+        name, rate, singles[best], psnr(alone[place], true[ref][place]), psnr(fused.pixels[place], true[ref][place]),
+        _ssim(_large(given[best], SCALE)[best_place], true[best][best_place]),
+        _ssim(fused.pixels[place], true[ref][place]), *errors, len(fused.frames),
         fused.measured["registration_residual_px"],
     )  # fmt: skip
     return row, took
