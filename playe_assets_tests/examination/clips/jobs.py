@@ -24,6 +24,7 @@ from playe_assets.examination.plan import PlannedStep, check
 from playe_assets.media.clip_write import ClipWriter
 from playe_assets_tests.laboratory import OUTPUT
 from playe_assets_tests.plugins import scene
+from playe_assets_tests.stand_ins import stand_ins
 
 WIDTH, HEIGHT, FRAMES, CUT = 48, 32, 21, 9
 
@@ -116,6 +117,11 @@ def real(name: str, preset: str = "forensic_safe") -> PlannedStep:
     return next(s for s in planned if s.cls.name == name)
 
 
+def whole_preset(name: str) -> tuple[PlannedStep, ...]:
+    """Every clip step of a shipped preset; networks are stand-ins."""
+    return check(load_preset(name)).steps[MediaKind.CLIP]
+
+
 def cut(*borders: int, frames: int = FRAMES) -> tuple[Segment, ...]:
     """Segments that begin at 0 and at each of `borders`."""
     starts = (0, *borders)
@@ -132,7 +138,7 @@ def worked(
     parts = Parts(root)
     keys = {s.number: f"{s.number:04d}" for s in segments}
     for run in [[s] for s in segments] if apart else runs_of(segments):
-        workers = [s.cls(s.params, job.facts) for s in steps]
+        workers = [s.cls(s.params, job.facts, stand_ins(s.cls, s.params)) for s in steps]
         work_run(job, run, workers, parts, keys, opened=_unrecorded, finished=lambda *_: None,
                  advance=lambda _: None)  # fmt: skip
     return [p for s in segments if (p := parts.find(keys[s.number])) is not None]

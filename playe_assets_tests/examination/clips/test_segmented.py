@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from playe_assets.core.errors import IntegrityError
+from playe_assets.core.presets import preset_names
 from playe_assets.examination.clips import pipeline
 from playe_assets.examination.clips.clip import ClipJob
 from playe_assets.examination.clips.parts import FRAMES as PART_FRAMES
@@ -23,6 +24,7 @@ from playe_assets_tests.examination.clips.jobs import (
     job_for,
     real,
     together,
+    whole_preset,
     worked,
     write_source,
 )
@@ -117,6 +119,15 @@ def test_what_one_step_states_of_a_frame_the_steps_after_it_keep(source, tmp_pat
     assert found["shot"] == [0] * CUT + [1] * (FRAMES - CUT)
     assert set(found["kind"]) == {"fused"}
     assert all(n > 1 for n in found["fused_from"])
+
+
+@pytest.mark.parametrize("preset", preset_names())
+def test_every_shipped_preset_gives_the_same_frames_in_segments(source, tmp_path, preset):
+    steps = whole_preset(preset)
+    job = job_for(source, steps)
+    whole = together(worked(job, steps, cut(), tmp_path / "whole"))
+    parts = worked(job, steps, cut(4, CUT, 15), tmp_path / "parts", apart=True)
+    assert together(parts) == whole
 
 
 class Losing(Mixed):
