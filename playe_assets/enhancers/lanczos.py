@@ -18,6 +18,9 @@ class LanczosParams:
 
     scale: int = bounds(1, 4, "times")
     """1 leaves the picture as it is."""
+    apply_below_px: int = bounds(0, 1_000_000_000, "px")
+    """Pictures of more pixels (width times height) are left as they are: they need no enlarging to be seen, and a
+    clip of 1080p would take four times the space."""
 
 
 class Lanczos(Enhancer):
@@ -28,7 +31,7 @@ class Lanczos(Enhancer):
     """
 
     name = "lanczos"
-    version = "1"
+    version = "2"
     geometry = True
     reference = "C. E. Duchon: Lanczos Filtering in One and Two Dimensions, J. Appl. Meteor. 18 (1979)"
     Params: ClassVar[type] = LanczosParams
@@ -51,9 +54,9 @@ class Lanczos(Enhancer):
         import cv2
 
         scale = self.params.scale
-        if scale == 1:
-            return pixels.copy()
         height, width = pixels.shape[:2]
+        if scale == 1 or height * width > self.params.apply_below_px:
+            return pixels.copy()
         size = (width * scale, height * scale)
         found: Pixels = cv2.resize(np.ascontiguousarray(pixels), size, interpolation=interpolation)
         return found.reshape(size[1], size[0], pixels.shape[2])

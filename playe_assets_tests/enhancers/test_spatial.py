@@ -51,7 +51,7 @@ def test_nlm_of_strength_zero_changes_no_sample(dtype):
 def test_lanczos_keeps_places_and_mean(scale):
     y, x = np.mgrid[0:40, 0:60]
     hill = (128 + 80 * np.sin(x / 6.0) * np.cos(y / 5.0)).astype(np.uint8)[:, :, None]
-    large = Lanczos(LanczosParams(scale), FACTS).frame(hill)
+    large = Lanczos(LanczosParams(scale, 10**6), FACTS).frame(hill)
     assert large.shape == (40 * scale, 60 * scale, 1)
     back = cv2.resize(large, (60, 40), interpolation=cv2.INTER_AREA)
     assert np.abs(back.astype(int) - hill[:, :, 0]).max() <= 4
@@ -62,7 +62,7 @@ def test_counts_are_repeated_and_never_interpolated():
 
     counts = np.array([[1, 5], [3, 2]], np.uint8)[:, :, None]
     frame = Frame(0, 0, np.zeros((2, 2, 3), np.uint8), False, {"contributors": counts})
-    (given,) = Lanczos(LanczosParams(3), FACTS).stream(iter([frame]))
+    (given,) = Lanczos(LanczosParams(3, 10**6), FACTS).stream(iter([frame]))
     assert np.array_equal(given.side["contributors"][:, :, 0], np.kron(counts[:, :, 0], np.ones((3, 3))))
 
 
@@ -105,3 +105,9 @@ def test_a_shot_without_noise_is_left_as_it_is_and_one_with_noise_is_denoised():
     assert np.array_equal(left.pixels, pixels) and left.numbers == {"applied": 0.0}
     assert not np.array_equal(done.pixels, pixels) and done.numbers == {"applied": 1.0}
     assert np.array_equal(unknown.pixels, pixels)
+
+
+def test_a_picture_that_is_large_enough_is_not_enlarged():
+    pixels = noisy(80, 8.0, np.uint8)[1]
+    assert np.array_equal(Lanczos(LanczosParams(2, 72 * 72 - 1), FACTS).frame(pixels), pixels)
+    assert Lanczos(LanczosParams(2, 72 * 72), FACTS).frame(pixels).shape == (144, 144, 3)
