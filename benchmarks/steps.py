@@ -85,6 +85,8 @@ def _fusion(pixels: Any, params: Any) -> None:
 def _lanczos(pixels: Any, params: Any) -> None:
     import cv2
 
+    if pixels.shape[0] * pixels.shape[1] > params.apply_below_px:
+        return
     cv2.resize(pixels, None, fx=params.scale, fy=params.scale, interpolation=cv2.INTER_LANCZOS4)
 
 
