@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 from playe_assets.core.canonical import digest, to_plain
@@ -31,6 +32,7 @@ from playe_assets.examination.enhance_tracks import fuse_tracks
 from playe_assets.examination.plan import Plan
 from playe_assets.examination.stage import Stage
 from playe_assets.media.pixel_digest import frames_sha256
+from playe_assets.media.survey import read_survey
 
 
 def enhance_clip(stage: Stage, made: Plan, exhibit: Exhibit, detections: str | None) -> Made:
@@ -39,11 +41,12 @@ def enhance_clip(stage: Stage, made: Plan, exhibit: Exhibit, detections: str | N
     `detections` is the digest of what was found in the exhibit, None where detection failed.
 
     Raises:
-        UndecodableError: not a single frame could be decoded.
+        UndecodableError: not a single frame could be decoded, or the clip's clock goes back.
         IntegrityError: a step did not hand on every frame once, in order, or a part is missing at the end.
     """
     parts = parts_in(stage.folder.root)
     job, segments, keys = job_of(stage, made, exhibit, detections)
+    _refuse_going_back(stage, job, exhibit)
     missing = [s for s in segments if parts.find(keys[s.number]) is None]
     _note_reused(stage, exhibit, segments, missing)
     total = job.facts.frame_count
@@ -79,6 +82,18 @@ def enhance_clip(stage: Stage, made: Plan, exhibit: Exhibit, detections: str | N
         segments=len(segments),
         tracks=tracks,
     )
+
+
+def _refuse_going_back(stage: Stage, job: ClipJob, exhibit: Exhibit) -> None:
+    """No container plays a frame before the one that it follows, so such a clip would be re-timed: told before any
+    work, so that this exhibit fails and not the whole report."""
+    if job.found is None or job.found.survey is None:
+        return
+    pts = read_survey(stage.store.get_bytes(job.found.survey))[0].pts
+    back = next((n for n, (before, now) in enumerate(pairwise(pts), 1) if now < before), None)
+    if back is not None:
+        raise UndecodableError("clips.time_goes_back", file=exhibit.name_shown, frame=back, frames=len(pts),
+                               seconds=f"{float((pts[back - 1] - pts[back]) * job.base):g}")  # fmt: skip
 
 
 def job_of(

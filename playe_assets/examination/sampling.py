@@ -27,7 +27,8 @@ class Sampling:
         """
         self._moved = self._moved or motion_share >= self.moving_share
         since = None if self._last is None else at - self._last
-        due = since is None or since >= self.still_every or (self._moved and since >= self.every)
+        # A clock that goes back (recordings joined end to end) says nothing of how long ago the last look was.
+        due = since is None or since < 0 or since >= self.still_every or (self._moved and since >= self.every)
         if not due and not starts_shot:
             return False
         self._last, self._moved = at, False

@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
 from playe_assets.core.canonical import to_plain
@@ -105,19 +106,26 @@ def _tracks(
     tracker = made.tracker.cls(made.tracker.params)
     firsts = [s.first_frame for s in shots]
     index = [[i for i, d in enumerate(f.found) if d.label == label] for f in seen.found]
-    start = seen.found[0].pts or 0
     looks = [
         Look(
             f.frame,
-            ((f.pts or 0) - start) * base,
+            time,
             max(0, bisect_right(firsts, f.frame) - 1),
             tuple(f.found[i] for i in own),
             tuple(shown for i in own if (shown := traits[i].appearance) is not None),
         )
-        for f, own, traits in zip(seen.found, index, seen.traits, strict=True)
+        for f, own, traits, time in zip(seen.found, index, seen.traits, _times(seen, base), strict=True)
     ]
     trails = [t for t in tracker.follow(looks, width, height) if len(t.members) >= seen.least]
     return [_track(t, seen, label, index, made.preset.video.best_frames) for t in trails]
+
+
+def _times(seen: Watched, base: Fraction) -> list[Fraction]:
+    """Seconds after the first look; a clock that goes back (recordings joined end to end) stands still there,
+    because no tracker can go back in time."""
+    pts = [f.pts or 0 for f in seen.found]
+    steps = (max(0, later - earlier) for earlier, later in pairwise(pts))
+    return [ticks * base for ticks in accumulate(steps, initial=0)]
 
 
 def _track(trail: Trail, seen: Watched, label: str, index: Sequence[Sequence[int]], most: int) -> Track:

@@ -75,3 +75,10 @@ def test_presets_look_less_often_at_still_scenes_but_teach_backgrounds_evenly(na
             assert sampling.still_every == sampling.every
         else:
             assert sampling.still_every > sampling.every
+
+
+def test_a_clock_that_goes_back_blinds_nobody():
+    times = at_rate(100) + at_rate(100)  # two recordings of one still camera, joined end to end
+    assert taken(times) == [0, 50, 100, 150]
+    assert taken(times, lambda _: MOVING, still="0.5") == [0, 13, 26, 39, 52, 65, 78, 91,
+                                                           100, 113, 126, 139, 152, 165, 178, 191]  # fmt: skip

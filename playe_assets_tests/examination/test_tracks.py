@@ -159,3 +159,10 @@ def test_moving_regions_have_no_looks_and_are_never_rejoined(made):
     bare = tuple(tuple(replace(t, appearance=None) for t in f) for f in seen.traits)
     assert [t.rejoined for t in tracks(made, seen)] == [1]
     assert [t.rejoined for t in tracks(made, replace(seen, traits=bare))] == [0, 0]
+
+
+def test_a_clock_that_goes_back_between_two_looks_fails_no_tracker(made):
+    seen = watched(*([box(8 * n)] for n in range(40)))
+    joined = [replace(f, pts=f.pts % (20 * STEP)) for f in seen.found]
+    (track,) = tracks(made, replace(seen, found=tuple(joined)))
+    assert len(track.members) == 40
