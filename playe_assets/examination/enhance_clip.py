@@ -218,6 +218,10 @@ def _missing(whole: Collected, facts: StreamFacts) -> tuple[Reason, ...]:
         found.append(Reason("frames_corrupt", {"corrupt": corrupt}))
     if whole.other_size:
         found.append(Reason("frames_other_size", {"count": whole.other_size}))
+    if whole.other_form:
+        found.append(Reason("frames_other_form", {"count": whole.other_form}))
+    if facts.has_alpha:
+        found.append(Reason("alpha_left", {"pixel_format": facts.pixel_format}))
     return tuple(found)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from playe_assets.core.contracts import Frame
 from playe_assets.core.errors import UndecodableError
-from playe_assets.media.colour import Conversion, ToRgb, conversion_of
+from playe_assets.media.colour import Conversion, ToRgb, conversion_of, other_form
 from playe_assets.media.containers import open_container
 from playe_assets.media.ffv1_check import SliceCheck
 
@@ -37,6 +37,8 @@ class ClipReport:
     """The container broke off before its end."""
     other_size: int = 0
     """Frames of another size than the first, left out: scaling them would invent pixels."""
+    other_form: int = 0
+    """Frames coded in another form than the first (grey or colour, bits, matrix, range), read as the first is."""
     pts_from_dts: int = 0
     """Frames whose presentation time is the decoding time, because the container gives no other."""
     pts_invented: int = 0
@@ -89,15 +91,19 @@ class ClipReader:
                 ) from None
 
     def _frames_of(self, container: Any, stream: Any) -> Iterator[Frame]:
-        report, scaler, last, size = self.report, None, None, None
+        report, scaler, last, size, form = self.report, None, None, None, None
         for decoded, damaged in decoded_frames(container, stream, report):
             if size is None:
                 size = (decoded.width, decoded.height)
-                report.conversion = conversion_of(decoded, stream.codec_context.name)
+                stated = self.facts.interlaced if self.facts is not None else None
+                report.conversion = conversion_of(decoded, stream.codec_context.name, stated)
                 scaler = ToRgb(report.conversion)
+                form = _form(decoded)
             if (decoded.width, decoded.height) != size or scaler is None:
                 report.other_size += 1
                 continue
+            if _form(decoded) != form and report.conversion is not None:
+                report.other_form += other_form(decoded, stream.codec_context.name, report.conversion)
             pts = self._pts(decoded, last)
             corrupt = damaged or bool(decoded.is_corrupt)
             report.frames_corrupt += corrupt
@@ -119,6 +125,8 @@ class ClipReader:
 def read_clip(path: Path, facts: StreamFacts | None = None, start: int = 0) -> ClipReader:
     """The frames of the clip at `path`, lazily, from index `start` on.
 
+    Whether fields are kept apart is decided once for the clip: by `facts`, without them by the first frame.
+
     Frames before `start` are decoded, since what follows depends on them, but neither converted nor handed out;
     index, time stamp and the report's counts are as if they were. Seeking instead would give other pixels
     wherever a stream is damaged or its key frames are not what they claim.
@@ -135,6 +143,10 @@ def first_video(container: Any) -> Any:
         if not stream.disposition & stream.disposition.attached_pic:
             return stream
     return None
+
+
+def _form(decoded: Any) -> tuple[str, int, int]:
+    return decoded.format.name, int(decoded.color_range), int(decoded.colorspace)
 
 
 def decoded_frames(container: Any, stream: Any, report: ClipReport) -> Iterator[tuple[Any, bool]]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from playe_assets.core.errors import UndecodableError
 from playe_assets.media.colour_names import MATRICES, RANGES
+from playe_assets.media.fields import as_stated, chroma_lines, lacks_chroma, with_whole_fields
 
 if TYPE_CHECKING:
     from playe_assets.core.contracts import Pixels
@@ -39,10 +40,15 @@ class Conversion:
     depth: int
     """Bits a component; above 8 the pixels are uint16, scaled to 0..65535."""
     grey: bool
+    interlaced: bool = False
+    """The stream is interlaced and a line of chroma serves several of luma (4:2:0): the lines between are
+    interpolated in each field by itself. Else false: no line of one field takes part in the other's."""
 
 
-def conversion_of(frame: Any, codec: str) -> Conversion:
+def conversion_of(frame: Any, codec: str, interlaced: bool | None = None) -> Conversion:
     """The conversion for `frame` (`av.VideoFrame`) of the codec named `codec`.
+
+    `interlaced` is what intake found of the whole stream; without it the frame's own flag decides.
 
     Raises:
         UndecodableError: a matrix that has no defined way to RGB here (YCgCo, ICtCp, constant luminance).
@@ -51,6 +57,8 @@ def conversion_of(frame: Any, codec: str) -> Conversion:
     name: str = pixel_format.name
     depth = max(c.bits for c in pixel_format.components)
     grey = name.startswith(("gray", "ya", "mono"))
+    fields = bool(frame.interlaced_frame) if interlaced is None else interlaced
+    fields = fields and not grey and chroma_lines(pixel_format) > 1 and frame.height > 1
     rgb = pixel_format.is_rgb or pixel_format.has_palette
     stated_range = RANGES.get(int(frame.color_range))
     full = stated_range == "full" or name.startswith("yuvj")
@@ -59,13 +67,28 @@ def conversion_of(frame: Any, codec: str) -> Conversion:
         full = full or rgb or (grey and codec in ("ffv1", "png", "tiff", "mjpeg")) or name.startswith("mono")
     stated = MATRICES.get(int(frame.colorspace))
     if rgb:
-        return Conversion("gbr", False, True, stated_range is None, depth, False)
+        return Conversion("gbr", False, True, stated_range is None, depth, False, fields)
     if stated in (None, "gbr"):
         chosen = "bt709" if frame.height >= 720 or frame.width >= 1280 else "smpte170m"
-        return Conversion(chosen, True, full, stated_range is None, depth, grey)
+        return Conversion(chosen, True, full, stated_range is None, depth, grey, fields)
     if stated not in _SWS_MATRIX:
         raise UndecodableError("media.matrix", matrix=stated)
-    return Conversion(stated, False, full, stated_range is None, depth, grey)
+    return Conversion(stated, False, full, stated_range is None, depth, grey, fields)
+
+
+def other_form(frame: Any, codec: str, first: Conversion) -> bool:
+    """Whether `frame` states that its samples mean something else than `first` says; what it does not state, it
+    does not deny."""
+    try:
+        found = conversion_of(frame, codec)
+    except UndecodableError:
+        return True
+    if (found.grey, found.depth) != (first.grey, first.depth):
+        return True
+    full = found.full_range != first.full_range
+    return (found.matrix != first.matrix and not found.matrix_assumed) or (
+        full and (found.full_range or not found.range_assumed)
+    )
 
 
 class ToRgb:
@@ -84,7 +107,16 @@ class ToRgb:
         self._full = ColorRange.JPEG
 
     def pixels(self, frame: Any) -> Pixels:
-        """(height, width, 1 or 3), uint8, or uint16 where a component has more than 8 bits."""
+        """(height, width, 1 or 3), uint8, or uint16 where a component has more than 8 bits.
+
+        Every frame is treated as the conversion states, whatever its own flag says of fields.
+        """
+        if self.conversion.interlaced and lacks_chroma(frame):
+            whole = as_stated(with_whole_fields(frame), True)
+            return np.ascontiguousarray(self._pixels(whole)[: frame.height])
+        return self._pixels(as_stated(frame, self.conversion.interlaced))
+
+    def _pixels(self, frame: Any) -> Pixels:
         c = self.conversion
         if c.grey:
             return self._grey(frame)

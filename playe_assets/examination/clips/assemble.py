@@ -34,6 +34,7 @@ class Collected:
     pictures: dict[str, bytes]
     shown: int | None
     other_size: int
+    other_form: int
     conversion: Mapping[str, object] | None
 
 
@@ -43,7 +44,7 @@ def collected(parts: Parts, segments: Sequence[Segment], keys: Mapping[int, str]
     Raises:
         IntegrityError: fewer parts than segments: a clip is whole or is not made.
     """
-    made = Collected(Table(), [], {}, {}, None, 0, None)
+    made = Collected(Table(), [], {}, {}, None, 0, 0, None)
     absent = []
     for segment in segments:
         part = parts.find(keys[segment.number])
@@ -79,6 +80,7 @@ def _add(made: Collected, part: Part, folder: Path, shown: int) -> None:
         made.shown = part.shown
         made.pictures = _pictures(part, folder)
     made.other_size += part.other_size
+    made.other_form += part.other_form
     made.conversion = made.conversion or part.conversion
 
 

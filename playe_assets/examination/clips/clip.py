@@ -204,8 +204,6 @@ def _picture(job: ClipJob, frame: Frame, source: Source, folder: Path) -> None:
 
 
 def _stated(segment: Segment, made: _Columns, source: Source) -> Part:
-    known = source.other_size
-    at_end = known.get(AT_END, 0)
     return Part(
         segment=segment.number,
         first_frame=segment.first_frame,
@@ -219,9 +217,16 @@ def _stated(segment: Segment, made: _Columns, source: Source) -> Part:
         numbers={name: tuple(column) for name, column in made.numbers.items()},
         planes={name: PlanePart(tuple(i), tuple(d)) for name, (i, d) in made.planes.items()},
         shown=made.shown,
-        # Beyond the stream's end nothing was marked: the count of the end stands there.
-        other_size=known.get(segment.last_frame + 1, at_end) - known.get(segment.first_frame, at_end)
-        if not segment.last
-        else at_end - known.get(segment.first_frame, at_end),
+        other_size=_within(segment, source.other_size),
+        other_form=_within(segment, source.other_form),
         conversion=source.conversion,
     )
+
+
+def _within(segment: Segment, known: Mapping[int, int]) -> int:
+    """What was counted between the segment's mark and the next one's."""
+    at_end = known.get(
+        AT_END, 0
+    )  # beyond the stream's end nothing was marked: the count of the end stands there
+    until = at_end if segment.last else known.get(segment.last_frame + 1, at_end)
+    return until - known.get(segment.first_frame, at_end)

@@ -57,6 +57,8 @@ class Part:
     """Index of the frame that the report's pictures beside `part.json` show, `picture-<role>.png`."""
     other_size: int = 0
     """Frames of another size that were left out before this segment's last frame."""
+    other_form: int = 0
+    """Frames coded in another form than the clip's first, from this segment's second to the next one's first."""
     conversion: Mapping[str, Any] | None = None
     """How samples became RGB."""
     files: Mapping[str, str] = field(default_factory=dict)

@@ -13,7 +13,7 @@ from playe_assets.core.contracts import Frame, Pixels
 from playe_assets.core.tracks import Shot
 from playe_assets.core.values import ExhibitDetections, StreamFacts
 from playe_assets.examination.seen import SeenIn
-from playe_assets.media.clip import read_clip
+from playe_assets.media.clip import ClipReport, read_clip
 
 AT_END = -1
 
@@ -49,6 +49,8 @@ class Source:
     other_size: dict[int, int] = field(default_factory=dict)
     """At each of `marks`: frames of another size that came before it; at `AT_END`: in the whole clip."""
     marks: frozenset[int] = frozenset()
+    other_form: dict[int, int] = field(default_factory=dict)
+    """The same of frames coded in another form than the first, which are handed on."""
     conversion: dict[str, Any] | None = None
 
     def frames(self) -> Iterator[Frame]:
@@ -62,15 +64,18 @@ class Source:
                 if self.conversion is None:
                     self.conversion = to_plain(reader.report.conversion)
                 if frame.index in self.marks:
-                    self.other_size[frame.index] = reader.report.other_size
+                    self._count(frame.index, reader.report)
                 if held is not None:
                     yield self._handed(held, shots, seen)
                 if self.stop is not None and frame.index >= self.stop:
                     return
                 held = frame
-            self.other_size[AT_END] = reader.report.other_size
+            self._count(AT_END, reader.report)
             if held is not None:
                 yield self._handed(held, shots, seen)
+
+    def _count(self, mark: int, report: ClipReport) -> None:
+        self.other_size[mark], self.other_form[mark] = report.other_size, report.other_form
 
     def _handed(self, frame: Frame, shots: Shots, seen: SeenIn | None) -> Frame:
         if frame.index in self.kept:
