@@ -27,6 +27,8 @@ from playe_assets.media.probe_result import Probe
 _KEY, _CORRUPT, _DTS, _UNTIMED = 1, 2, 4, 8
 _FIRST_PACKETS: Final = 200
 """Packets tried until a frame decodes; a recording may begin between two key frames."""
+_FIRST_FRAMES: Final = 8
+"""Decoded frames looked at for fields: a stream may code some of its pictures whole and others by fields."""
 _RAW: Final = ("h264", "hevc", "mjpeg", "mpegvideo")
 """Streams without a container have no clock; libavformat counts frames at an assumed rate."""
 
@@ -44,9 +46,11 @@ class _Packets:
     hidden: int = 0
     duration_of_last: int = 0
     broken: bool = False
-    refused: int = 0
     first: Any = None
-    interlaced: bool = False
+    looked_at: int = 0
+    """Frames asked for their fields, `_FIRST_FRAMES` once this is over."""
+    in_fields: Any = None
+    """The first of them that is interlaced."""
 
 
 def probe_clip(file: IO[bytes], limits: Limits) -> Probe:
@@ -101,8 +105,9 @@ def _walk(container: Any, stream: Any, limits: Limits) -> _Packets:
             _note(packet, found)
             if len(found.pts) > limits.max_frames:
                 raise EvidenceLimitError("media.frames", limit=limits.max_frames)
-        if found.first is None and len(found.pts) <= _FIRST_PACKETS:
-            _try_first(packet, found)
+        wanted = found.first is None or (packet.size and found.looked_at < _FIRST_FRAMES)
+        if wanted and len(found.pts) <= _FIRST_PACKETS:
+            _look_at_first(packet, found)
 
 
 def _note(packet: Any, found: _Packets) -> None:
@@ -120,18 +125,23 @@ def _note(packet: Any, found: _Packets) -> None:
     found.duration_of_last = packet.duration or found.duration_of_last
 
 
-def _try_first(packet: Any, found: _Packets) -> None:
+def _look_at_first(packet: Any, found: _Packets) -> None:
     import av
 
     try:
         frames = packet.decode()
     except av.error.MemoryError:
-        raise EvidenceLimitError("media.memory") from None
-    except (av.error.FFmpegError, ValueError):
-        found.refused += 1
+        if found.first is None:
+            raise EvidenceLimitError("media.memory") from None
+        found.looked_at = _FIRST_FRAMES
         return
-    if frames:
-        found.first, found.interlaced = frames[0], bool(frames[0].interlaced_frame)
+    except (av.error.FFmpegError, ValueError):
+        return
+    for frame in frames[: _FIRST_FRAMES - found.looked_at]:
+        found.first = found.first or frame
+        found.looked_at += 1
+        if found.in_fields is None and frame.interlaced_frame:
+            found.in_fields = frame
 
 
 def _tail_fails(container: Any, stream: Any, found: _Packets, limits: Limits) -> bool:
@@ -182,8 +192,8 @@ def _facts(container: Any, stream: Any, found: _Packets, order: list[int], audio
         duration_ticks=end - times[0],
         average_rate=str(stream.average_rate) if stream.average_rate else None,
         sample_aspect_ratio=f"{aspect.numerator}:{aspect.denominator}" if aspect else None,
-        interlaced=found.interlaced,
-        field_order=_field_order(first, context) if found.interlaced else None,
+        interlaced=found.in_fields is not None,
+        field_order=_field_order(found.in_fields, context) if found.in_fields is not None else None,
         audio_streams=audio,
         exif=plain_dict(
             {

@@ -113,7 +113,8 @@ class ToRgb:
         """
         if self.conversion.interlaced and lacks_chroma(frame):
             whole = as_stated(with_whole_fields(frame), True)
-            return np.ascontiguousarray(self._pixels(whole)[: frame.height])
+            lines: Pixels = np.ascontiguousarray(self._pixels(whole)[: frame.height])
+            return lines
         return self._pixels(as_stated(frame, self.conversion.interlaced))
 
     def _pixels(self, frame: Any) -> Pixels:
