@@ -23,6 +23,7 @@ from playe_assets.custody import environment
 from playe_assets.custody.log import utc_now
 from playe_assets.examination.clips.parts import parts_in
 from playe_assets.examination.conclude_clips import clip_parts
+from playe_assets.examination.found import found_in
 from playe_assets.examination.judge import Manifests, judge, passed
 from playe_assets.examination.report import Issued, issue_notice, issue_report
 from playe_assets.examination.stage import Stage
@@ -116,6 +117,7 @@ def conclude(
                         output_sha256=[issued.json_sha256, issued.pdf_sha256])  # fmt: skip
     # Until here a run that is killed and launched again would need them: it begins with the first stage.
     parts_in(stage.folder.root).discard()
+    found_in(stage.folder.root, stage.store).discard()
     manifest = {"schema": "playe-report-stage/1", "examination_id": ingest.examination_id,
                 "findings_sha256": issued.findings_sha256, "metrics": metrics_sha256}  # fmt: skip
     return Concluded(issued, stage.store.put_json(manifest))

@@ -1,6 +1,7 @@
 """The second stage: what the preset's detectors find in each exhibit, as one JSON manifest. Changes no pixel.
 
-A clip is decoded once: the same pass surveys every frame and hands the sampled ones to the detectors.
+A clip is decoded once: the same pass surveys every frame and hands the sampled ones to the detectors. What an
+earlier run of the case found is used again where nothing that decides it has changed (`found.py`).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from playe_assets.core.canonical import to_plain
+from playe_assets.core.canonical import digest, to_plain
 from playe_assets.core.errors import PlayeError
 from playe_assets.core.tracks import Event, Track
 from playe_assets.core.values import (
@@ -22,8 +23,10 @@ from playe_assets.core.values import (
     MediaKind,
     StreamFacts,
 )
+from playe_assets.custody.environment import code_version, examination_runtime
 from playe_assets.examination.engine import engine_fields, model_field
 from playe_assets.examination.events import events_of
+from playe_assets.examination.found import SCHEMA, FoundNotes, Noted, found_in
 from playe_assets.examination.plan import Plan, PlannedDetector
 from playe_assets.examination.regions import detectors_for, regions_of
 from playe_assets.examination.sampling import sampling_of
@@ -65,28 +68,108 @@ def detect(stage: Stage, ingest_sha256: str) -> Detected:
 def _examine(stage: Stage, made: Plan, exhibit: Exhibit) -> DetectionEntry:
     try:
         planned = _planned(made, exhibit)
-        with stage.recorder.operation(
-            "processing.detect",
-            exhibit=exhibit.number,
-            step="detect",
-            inputs=[exhibit.sha256],
-            params=_params(made, exhibit, planned),
-            ai_class="none",
-            model=_models(made, planned),
-        ) as work:
-            found, engines = _findings(stage, made, exhibit, planned)
-            sha256 = stage.store.put_json(found)
-            counts = Counter(d.label for seen in found.frames for d in seen.found)
-            work.outputs += [sha256, *([found.survey] if found.survey else [])]
-            work.metrics.update(counts)
-            if found.survey:
-                work.metrics.update(frames_sampled=found.frames_seen, shots=len(found.shots),
-                                    tracks=len(found.tracks), events=len(found.events))  # fmt: skip
-            work.extra.update(engines)
+        notes, key = found_in(stage.folder.root, stage.store), key_of_found(stage, made, exhibit)
+        known = notes.find(key)
+        if notes.spoilt:
+            stage.recorder.note("processing.detection_spoilt", exhibit=exhibit.number, step="detect",
+                                params={"spoilt": notes.spoilt})  # fmt: skip
+        if known is not None:
+            noted, found = known
+            _note_reused(stage, exhibit, noted, found, _models(made, planned))
+            return _entry(exhibit, noted.findings, found)
+        return _entry(exhibit, *_detected(stage, made, exhibit, planned, notes, key))
     except exhibit_faults() as problem:
         return DetectionEntry(exhibit.number, None, {}, failure=reason_of(problem))
-    return DetectionEntry(exhibit.number, sha256, dict(sorted(counts.items())), len(found.tracks),
-                          found.frames_seen)  # fmt: skip
+
+
+def _detected(
+    stage: Stage,
+    made: Plan,
+    exhibit: Exhibit,
+    planned: tuple[PlannedDetector, ...],
+    notes: FoundNotes,
+    key: str,
+) -> tuple[str, ExhibitDetections]:
+    """Look for it, and note under `key` what was found."""
+    with stage.recorder.operation(
+        "processing.detect",
+        exhibit=exhibit.number,
+        step="detect",
+        inputs=[exhibit.sha256],
+        params=_params(made, exhibit, planned),
+        ai_class="none",
+        model=_models(made, planned),
+    ) as work:
+        found, engines = _findings(stage, made, exhibit, planned)
+        sha256 = stage.store.put_json(found)
+        work.outputs += _objects(sha256, found)
+        work.metrics.update(_figures(found))
+        work.extra.update(engines)
+    notes.keep(key, Noted(sha256, found.survey, work.op_id))
+    return sha256, found
+
+
+def _note_reused(
+    stage: Stage, exhibit: Exhibit, noted: Noted, found: ExhibitDetections, models: dict[str, object] | None
+) -> None:
+    """One line in place of the operation: which one of the log found it, and that the objects are whole."""
+    stage.recorder.note("processing.detection_reused", exhibit=exhibit.number, step="detect",
+                        input_sha256=[exhibit.sha256], output_sha256=_objects(noted.findings, found),
+                        params={"found_by": noted.op_id}, metrics=_figures(found) or None,
+                        ai_class="none", model=models)  # fmt: skip
+
+
+def _objects(sha256: str, found: ExhibitDetections) -> list[str]:
+    return [sha256, *([found.survey] if found.survey else [])]
+
+
+def _counts(found: ExhibitDetections) -> dict[str, int]:
+    return dict(sorted(Counter(d.label for seen in found.frames for d in seen.found).items()))
+
+
+def _figures(found: ExhibitDetections) -> dict[str, int]:
+    """The record's metrics."""
+    of_clip = {"frames_sampled": found.frames_seen, "shots": len(found.shots), "tracks": len(found.tracks),
+               "events": len(found.events)} if found.survey else {}  # fmt: skip
+    return {**_counts(found), **of_clip}
+
+
+def _entry(exhibit: Exhibit, sha256: str, found: ExhibitDetections) -> DetectionEntry:
+    return DetectionEntry(exhibit.number, sha256, _counts(found), len(found.tracks), found.frames_seen)
+
+
+def key_of_found(stage: Stage, made: Plan, exhibit: Exhibit) -> str:
+    """The digest of everything that decides what is found in the exhibit; followed marks decide nothing here."""
+    planned = _planned(made, exhibit)
+    facts = facts_of(exhibit)
+    clip = exhibit.media is MediaKind.CLIP
+    return digest(
+        {
+            "schema": SCHEMA,
+            "exhibit": exhibit.sha256,
+            "number": exhibit.number,
+            "media": to_plain(exhibit.media),
+            "facts": to_plain(facts),
+            "regions": to_plain(regions_of(exhibit)),
+            "detectors": [
+                {**_method(_label(i, planned), p, made),
+                 "models": [{"variant": to_plain(m.use), "weights": m.weights, **m.facts}
+                            for m in made.prepared(p.needs)]}
+                for i, p in enumerate(planned)
+            ],
+            "video": [survey_method(made), tracker_method(made, _base(facts)), to_plain(made.preset.video.shots)]
+            if clip
+            else None,
+            "engine": made.engine(stage.settings),
+            "code_version": code_version(),
+            "runtime": examination_runtime(),
+        }
+    )  # fmt: skip
+
+
+def _base(facts: StreamFacts) -> Fraction:
+    """Seconds a tick."""
+    return Fraction(facts.time_base or "1/1000")
 
 
 def _planned(made: Plan, exhibit: Exhibit) -> tuple[PlannedDetector, ...]:
@@ -130,9 +213,9 @@ def _findings(
     tracks: tuple[Track, ...] = ()
     events: tuple[Event, ...] = ()
     survey: str | None = None
-    methods = [_method(w, made) for w in seen.watches]
+    methods = [_method(w.label, w.planned, made) for w in seen.watches]
     if exhibit.media is MediaKind.CLIP:
-        base = Fraction(facts.time_base or "1/1000")
+        base = _base(facts)
         watch_clip(stage, made, exhibit, facts, seen, base)
         survey = stage.store.put_bytes(write_survey(seen.survey, base))
         watched = [Watched(w.found, w.traits, w.planned.use.min_track_frames) for w in seen.watches]
@@ -163,15 +246,15 @@ def _findings(
     return found, engine_fields(models)
 
 
-def _method(watch: Watch, made: Plan) -> dict[str, object]:
-    cls = watch.planned.cls
+def _method(label: str, planned: PlannedDetector, made: Plan) -> dict[str, object]:
+    cls = planned.cls
     return {
-        "label": watch.label,
+        "label": label,
         "name": cls.name,
         "version": cls.version,
         "reference": cls.reference,
-        "params": watch.planned.plain,
-        "weights": {k: v for p in made.prepared(watch.planned.needs) for k, v in p.weights.items()},
+        "params": planned.plain,
+        "weights": {k: v for p in made.prepared(planned.needs) for k, v in p.weights.items()},
     }
 
 

@@ -47,3 +47,7 @@ def test_the_case_launched_again_takes_the_finished_segments_of_a_killed_run(lab
     (reused,) = _lines(laboratory, event="processing.segments_reused")
     assert reused["metrics"]["segments_reused"] >= 1
     assert not (laboratory.case("KILLED-1").root / "segments").exists(), "a concluded case keeps no parts"
+    assert not (laboratory.case("KILLED-1").root / "found").exists(), "nor notes of what was found"
+    (looked,) = _lines(laboratory, event="processing.detect", status="ok")
+    (again,) = _lines(laboratory, event="processing.detection_reused")
+    assert again["params"] == {"found_by": looked["op_id"]}

@@ -13,10 +13,11 @@ import pytest
 from playe_assets.core.values import ExhibitDetections, IngestManifest, MediaKind
 from playe_assets.examination import detect as stage_of_detection
 from playe_assets.examination.detect import detect
+from playe_assets.examination.found import found_in
 from playe_assets.examination.ingest import ingest
 from playe_assets.media.clip import read_clip
-from playe_assets.media.clip_write import ProxyWriter
 from playe_assets.media.pixel_digest import frame_sha256
+from playe_assets.media.proxy import ProxyWriter
 from playe_assets.media.survey import read_survey
 from playe_assets_tests.laboratory import OUTPUT, TestLaboratory, opened
 from playe_assets_tests.plugins import scene
@@ -110,6 +111,7 @@ def test_the_record_names_the_survey_the_sampling_and_the_shots(case):
 def test_the_same_clip_again_gives_the_same_findings(case):
     laboratory, _, _, made = case
     stage = laboratory.stage("CLIP-1")
+    found_in(stage.folder.root, stage.store).discard()  # or it would not be looked for again
     again = detect(stage, made.manifest.ingest)
     assert again.sha256 == made.sha256
 
