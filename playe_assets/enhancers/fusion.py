@@ -69,7 +69,7 @@ class Fusion(Enhancer):
     The noise is measured in the window itself (see `agreement`), so a frame's result depends on its window
     only. Corrupt frames neither give nor take, and nothing is seen across them or across a cut. By-product:
     `contributors`, uint8 (h, w, 1), how many frames stand behind each pixel, the frame itself included.
-    `fused_from` counts the frames that gave at least one pixel, the frame itself included.
+    `fused_from` grows by the neighbours that gave at least one pixel.
     """
 
     name = "fusion"
@@ -186,7 +186,7 @@ class Fusion(Enhancer):
             pixels=pixels,
             side={**item.side, "contributors": count[:, :, np.newaxis]},
             kind="fused" if used else item.kind,
-            fused_from=max(item.fused_from, used + 1),
+            fused_from=item.fused_from + used,
             numbers=_numbers(window[centre], used, count, noise),
         )
 

@@ -79,7 +79,7 @@ class TemporalDenoise(Enhancer):
     The noise is measured in the window itself (see `agreement`), so a frame's result depends on its window
     only. Places that are hidden in a neighbour keep what they have; corrupt frames neither give nor take;
     nothing is seen across a cut. By-product: `contributors`, uint8 (h, w, 1), how many frames stand behind
-    each pixel. `fused_from` counts the frames that gave at least one pixel, the frame itself included.
+    each pixel. `fused_from` grows by the neighbours that gave at least one pixel.
     """
 
     name = "temporal_denoise"
@@ -143,7 +143,7 @@ class TemporalDenoise(Enhancer):
             pixels=mean_of(own, total, count) if used else own.copy(),
             side={**held.frame.side, "contributors": count[:, :, np.newaxis]},
             kind="fused" if used else held.frame.kind,
-            fused_from=max(held.frame.fused_from, used + 1),
+            fused_from=held.frame.fused_from + used,
             numbers=_numbers(others, used, count, noise),
         )
 

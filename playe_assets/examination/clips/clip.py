@@ -164,7 +164,7 @@ def _segment(
             if frame.index != due + len(made.pts):
                 raise IntegrityError("clips.frame_order", step=gates[-1].name, frame=due + len(made.pts),
                                      found=frame.index)  # fmt: skip
-            _take(made, frame, gates)
+            _take(made, frame, gates, sum(job.reaches))
             writer(FRAMES, job.facts).add(frame)
             for name, pixels in sorted(frame.side.items()):
                 writer(f"{name}.mkv", None).add_pixels(pixels, frame.pts)
@@ -178,13 +178,13 @@ def _segment(
     return parts.finish(key, _stated(segment, made, source))
 
 
-def _take(made: _Columns, frame: Frame, gates: Sequence[_Gate]) -> None:
+def _take(made: _Columns, frame: Frame, gates: Sequence[_Gate], reach: int) -> None:
     place = len(made.pts)
     made.pts.append(frame.pts)
     if frame.corrupt:
         made.corrupt.append(frame.index)
     made.kind.append(frame.kind)
-    made.fused_from.append(frame.fused_from)
+    made.fused_from.append(min(frame.fused_from, _within_reach(frame, reach)))
     made.shot.append(frame.shot.number if frame.shot else -1)
     made.source.append(gates[0].held.pop(frame.index)[0])
     for number, gate in enumerate(gates[1:], 1):
@@ -195,6 +195,15 @@ def _take(made: _Columns, frame: Frame, gates: Sequence[_Gate]) -> None:
     for column in made.numbers.values():
         if len(column) == place:
             column.append(None)
+
+
+def _within_reach(frame: Frame, reach: int) -> int:
+    """How many frames all steps together can have looked at. Each adds its neighbours, and what two of them share
+    would be counted twice near the ends of a shot."""
+    first, last = max(0, frame.index - reach), frame.index + reach
+    if frame.shot is not None:
+        first, last = max(first, frame.shot.first_frame), min(last, max(frame.index, frame.shot.last_frame))
+    return last - first + 1
 
 
 def _picture(job: ClipJob, frame: Frame, source: Source, folder: Path) -> None:

@@ -151,3 +151,15 @@ def test_a_step_that_loses_a_frame_is_found_out(source, tmp_path, monkeypatch, l
     with pytest.raises(IntegrityError) as found:
         worked(job, steps, cut(), tmp_path / "parts")
     assert found.value.code == code
+
+
+def test_a_frame_is_said_to_be_made_of_the_frames_that_two_steps_saw_together(source, tmp_path):
+    steps = (real("fusion"), real("temporal_denoise", "balanced"))
+    (part,) = worked(job_for(source, steps), steps, cut(), tmp_path / "two")
+    assert set(part.kind) == {"fused"}
+    for index, told in enumerate(part.fused_from):
+        first, last = (0, CUT - 1) if index < CUT else (CUT, FRAMES - 1)
+        within = min(last, index + 4) - max(first, index - 4) + 1  # two steps of radius 2
+        alone = min(last, index + 2) - max(first, index - 2) + 1
+        assert alone < told <= within if within > alone else told == alone, f"frame {index}"
+    assert max(part.fused_from) == 9
