@@ -112,8 +112,8 @@ class ToRgb:
         Every frame is treated as the conversion states, whatever its own flag says of fields.
         """
         if self.conversion.interlaced and lacks_chroma(frame):
-            whole = as_stated(with_whole_fields(frame), True)
-            lines: Pixels = np.ascontiguousarray(self._pixels(whole)[: frame.height])
+            larger: Any = self._pixels(as_stated(with_whole_fields(frame), True))
+            lines: Pixels = np.ascontiguousarray(larger[: frame.height])
             return lines
         return self._pixels(as_stated(frame, self.conversion.interlaced))
 
