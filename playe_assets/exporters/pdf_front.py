@@ -49,7 +49,7 @@ def _tiles(view: View, say: Say) -> Any:
 
     counts = view.sections["exhibits"]["counts"]
     unused = counts["quarantined"] + counts["refused"]
-    remarks = sum(view.standing(e)[0] == "remarks" for e in view.exhibits)
+    remarks = sum(view.standing(e)[0] in ("remarks", "partial") for e in view.exhibits)
     tiles = [
         (counts["received"], "tile.received", INK),
         (len(view.examined()), "tile.examined", GOOD),

@@ -197,5 +197,5 @@ def _frames(view: View, say: Say) -> list[Any]:
     return [
         *heading(say("frames"), 2),
         para(say("frames.clean" if clean else "frames.lead"), "body"),
-        table(rows, [8, 10, 11, 12, 11, 10, 11, 11, 11, 10]),
+        table(rows, [9, 9, 11, 11, 11, 10, 10, 10, 10, 10]),
     ]

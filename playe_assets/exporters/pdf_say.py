@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any
 
 from playe_assets.core.texts import catalogue, reason_text, text
 
 _FACT = re.compile(r"(?<![\w.])(?:[0-9a-f]{64}|-?\d+(?:\.\d+|[/x]\d+)?)(?!\w)")
 """What varies in a gate's phrase: digests, numbers, fractions, sizes."""
+_SECONDS = {"shift_s", "clock"}
+_FRACTION = re.compile(r"-?\d+/\d+")
+_WORD = re.compile(r"[a-z][a-z_]*")
 
 
 class Say:
@@ -59,9 +63,20 @@ class Say:
         """A reason's sentence; empty for none."""
         if reason is None:
             return ""
+        facts = self._reasons(reason["facts"])
         if family == "reason":
-            return reason_text(reason["code"], self.language, **reason["facts"])
-        return text(f"{family}.{reason['code']}", self.language, **reason["facts"])
+            return reason_text(reason["code"], self.language, **facts)
+        return text(f"{family}.{reason['code']}", self.language, **facts)
+
+    def _reasons(self, facts: Mapping[str, Any]) -> dict[str, Any]:
+        """Facts as people read them: seconds as decimals, why frames were left out in words."""
+        told = dict(facts)
+        for key in _SECONDS & facts.keys():
+            if _FRACTION.fullmatch(str(facts[key])):
+                told[key] = self.number(float(Fraction(str(facts[key]))), 6)
+        if isinstance(facts.get("refused"), str):
+            told["refused"] = _WORD.sub(lambda found: self.word("refused", found[0]), facts["refused"])
+        return told
 
     def number(self, value: object, digits: int = 3) -> str:
         """A figure with at most `digits` decimals and the language's decimal mark; a dash for none."""

@@ -27,6 +27,8 @@ def steps(report: Mapping[str, Any], _pictures: Mapping[str, bytes], say: Say) -
         story += _method(label, step, say)
     story += _detectors(view, say)
     story += heading(say("applied"), 2)
+    if view.video:
+        story.append(para(say("applied.clips"), "muted"))
     records = view.records()
     for e in view.examined():
         story += _applied(e, view, methods, records, say)
@@ -47,6 +49,8 @@ def attempts(report: Mapping[str, Any], _pictures: Mapping[str, bytes], say: Say
         rows.append(["—", say.word("stage", f["stage"]), f["exhibit"],
                      say.word("outcome", "failed"), say.reason(f["reason"])])  # fmt: skip
     story.append(table(rows, [21, 19, 9, 14, 37]) if len(rows) > 1 else para(say("attempts.none"), "body"))
+    if any(a["outcome"] == "interrupted" for a in part["attempts"]):
+        story.append(para(say("attempts.interrupted"), "muted"))
     story += heading(say("overrides"), 2)
     rows = [[say("col.utc"), say("col.gate"), say("col.exhibit"), say("col.who"), say("col.why")]]
     for o in part["overrides"]:
@@ -178,9 +182,14 @@ def _applied(
         )
     story.append(table(rows, [7, 20, 36, 11, 17, 9]))
     story += _where(used, say)
-    story += [para(f"{say('deviation')}: {say.reason(d)}", "small") for d in entry["deviations"]]
+    story += [para(f"{say(_kind(d))}: {say.reason(d)}", "small") for d in entry["deviations"]]
     story += [para(f"{say('missing')}: {say.reason(d)}", "small") for d in entry["missing"]]
     return [*story, *_derivatives(number, view, say), *_found(exhibit, view, say)]
+
+
+def _kind(reason: Mapping[str, Any]) -> str:
+    """What was not fused changes no derivative: a remark."""
+    return "remark" if str(reason["code"]).startswith("fusion_") else "deviation"
 
 
 def _measured(values: Mapping[str, float], say: Say) -> str:

@@ -39,8 +39,10 @@ def _clip(
     number = exhibit["number"]
     found = view.detections.get(number)
     clock = clock_of(clip)
-    story: list[Any] = headed(f"{number} · {shown(exhibit['name_shown'], 200)}", "h3")
-    story.append(KeepTogether([*titled(say("video.time_title")), _account(exhibit, clip, view, say)]))
+    name = headed(f"{number} · {shown(exhibit['name_shown'], 200)}", "h3")
+    story: list[Any] = [
+        KeepTogether([*name, *titled(say("video.time_title")), _account(exhibit, clip, view, say)])
+    ]
     if clock is None or found is None:
         return [*story, para(say("video.no_times"), "muted")]
     more = len(found["tracks"]) - TRACKS
@@ -80,7 +82,7 @@ def _account(exhibit: Mapping[str, Any], clip: Mapping[str, Any], view: View, sa
             (say("video.ledger"), sha(ledger["sha256"])),
         ]
         if ledger["corrupt"]:
-            rows.append((say("frames.corrupt"), str(ledger["corrupt"])))
+            rows.append((say("video.corrupt"), str(ledger["corrupt"])))
     key = "video.audio.carried" if audio["streams"] else "video.audio.none"
     rows.append((say("video.audio"), say(key, n=audio["carried"], all=audio["streams"])))
     state = "done" if fields["deinterlaced"] else "kept" if fields["interlaced"] else "none"
@@ -126,7 +128,7 @@ def _flicker(clip: Mapping[str, Any], view: View, clock: Clock, cuts: Sequence[i
         ]))  # fmt: skip
     behind = clip["fused_from"]
     if any((p[1] or 1) > 1 for p in behind):
-        story.append(KeepTogether([series(behind, (1,), say("video.fused_from"), clock, cuts, say),
+        story.append(KeepTogether([series(behind, (1,), say("video.fused_from"), clock, cuts, say, counts=True),
                                    para(say("video.fused_from_note"), "muted")]))  # fmt: skip
     return story
 
@@ -147,6 +149,7 @@ def _events(found: Mapping[str, Any], clock: Clock, say: Say) -> list[Any]:
             str(e["frame"]), moment,
         ])  # fmt: skip
     story: list[Any] = [*titled(say("video.events")), table(rows, [14, 16, 10, 20, 12, 28])]
+    story.append(para(say("video.events_note"), "muted"))
     if len(events) > _EVENTS:
         story.append(para(say("video.more_events", n=len(events) - _EVENTS), "muted"))
     return story

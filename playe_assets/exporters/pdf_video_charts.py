@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil
 from typing import Any
 
 from playe_assets.exporters.pdf_charts import drawing_of, lane_of, line_of, rect_of, text_of
@@ -103,13 +104,20 @@ def series(
     clock: Clock,
     cuts: Sequence[int],
     say: Say,
+    *,
+    counts: bool = False,
 ) -> Any:
-    """A plot over time: the first of `columns` is the source's (grey), the last the derivative's (blue)."""
+    """A plot over time: the first of `columns` is the source's (grey), the last the derivative's (blue).
+
+    The axis of `counts` has whole numbers only.
+    """
     height, base = 84.0, 20.0
     drawing, shapes = drawing_of(height)
     tall, scale = height - base - 16, (WIDTH - LEFT - RIGHT) / clock.length
     # At least one step of 8 bit high, so that what nobody can see does not fill the plot.
     top = max(1.0, *(1.08 * (p[c] or 0.0) for p in points for c in columns))
+    if counts:
+        top = 2.0 * ceil(top / 2)
     drawing.add(rect_of(shapes, LEFT, base, WIDTH - LEFT - RIGHT, tall, "#f7f9fb"))
     for share in (0.0, 0.5, 1.0):
         y = base + tall * share

@@ -26,6 +26,7 @@ from playe_assets.exporters.pdf_view import View
 _BEST, _BEST_SIDE = 3, 44.0
 """Pictures a row, and the longer side of each in pt."""
 _FUSED_TALLEST = 150.0
+_FIRST = ("contributors_mean", "registration_residual_px", "noise_sigma", "residual_rms", "standard_error")
 
 
 def track_table(
@@ -56,8 +57,11 @@ def track_table(
             _row(drawn) if drawn else para("—", "cell"),
             _quality(t["quality"], say),
         ])  # fmt: skip
-    return [*titled(say("video.tracks")), table(rows, [17, 19, 15, 32, 17]),
-            para(say("video.tracks_note"), "muted")]  # fmt: skip
+    drawn_of = {p["track"] for p in items}
+    note = say("video.tracks_note")
+    if any(t["number"] not in drawn_of for t in tracks):
+        note += " " + say("video.tracks_undrawn")
+    return [*titled(say("video.tracks")), table(rows, [17, 19, 15, 32, 17]), para(note, "muted")]
 
 
 def fused_tracks(number: str, view: View, pictures: Mapping[str, bytes], clock: Clock, say: Say) -> list[Any]:
@@ -66,7 +70,7 @@ def fused_tracks(number: str, view: View, pictures: Mapping[str, bytes], clock: 
 
     story: list[Any] = []
     for fused in view.steps[number]["fused"]:
-        title = say("video.fused_mark") if fused["track"] == 0 else say(
+        title = say("video.fused_mark", label=say.word("label", fused["label"])) if fused["track"] == 0 else say(
             "video.fused_track", n=fused["track"], label=say.word("label", fused["label"])
         )  # fmt: skip
         items = {p["role"]: p for p in view.pictures[number] if p["track"] == fused["track"]}
@@ -118,7 +122,7 @@ def _figures(fused: Mapping[str, Any], clock: Clock, say: Say) -> Any:
         (say("video.fused_refused"), refused or say("video.fused_refused.none")),
         (
             say("video.fused_measured"),
-            "; ".join(f"{say.word('fused', k)}: {say.number(v)}" for k, v in sorted(measured.items())) or "—",
+            "; ".join(f"{say.word('fused', k)}: {say.number(measured[k])}" for k in _told(measured)) or "—",
         ),
         (
             say("video.fused_method"),
@@ -126,6 +130,13 @@ def _figures(fused: Mapping[str, Any], clock: Clock, say: Say) -> Any:
         ),
     ]
     return pairs(rows)
+
+
+def _told(measured: Mapping[str, float]) -> list[str]:
+    """What is measured, the telling figures first; nothing of a deconvolution that goes no rounds."""
+    first = [k for k in _FIRST if k in measured]
+    rest = sorted(k for k in measured if k not in _FIRST)
+    return first + [k for k in rest if k != "deconvolution_rounds" or measured[k]]
 
 
 def _quality(quality: Mapping[str, float], say: Say) -> str:

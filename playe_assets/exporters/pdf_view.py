@@ -59,9 +59,14 @@ class View:
             return "withheld", "bad"
         if number not in self.steps:
             return "not_examined", "plain"
-        if any(not v["passed"] for v in self.verdicts[number]):
+        if any(not v["passed"] for v in self.verdicts[number]) or self._mark_missed(exhibit):
             return "remarks", "warn"
         return ("partial", "warn") if exhibit["status"] == "partial" else ("passed", "good")
+
+    def _mark_missed(self, exhibit: Mapping[str, Any]) -> bool:
+        """Whether the operator marked something that could not be followed or fused."""
+        told = (*exhibit["notes"], *self.steps[exhibit["number"]]["deviations"])
+        return any(str(r["code"]).startswith(("mark_", "fusion_mark_")) for r in told)
 
     def records(self) -> Mapping[tuple[str, str], Mapping[str, Any]]:
         """By exhibit and step. A clip's step has one record a segment: their lines and their span become one."""
