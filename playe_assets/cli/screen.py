@@ -59,7 +59,8 @@ class _Bars(Watch):
 
     def __init__(self, bars: Any, said: Said, names: tuple[str, ...]) -> None:
         self.bars, self.said = bars, said
-        self.tasks = {n: bars.add_task(said(f"stage.{n}"), total=None, start=False, what="") for n in names}
+        self.tasks = {n: bars.add_task(said(f"stage.{n}"), total=None, start=False, what="", count="")
+                      for n in names}  # fmt: skip
 
     def stage(self, stage: str, state: str) -> None:
         if stage not in self.tasks:
@@ -67,12 +68,15 @@ class _Bars(Watch):
         if state == "start":
             self.bars.start_task(self.tasks[stage])
         else:
-            self.bars.update(self.tasks[stage], total=1, completed=1 if state == "done" else 0, what="")
+            done = 1 if state == "done" else 0
+            self.bars.update(self.tasks[stage], total=1, completed=done, what="", count="")
             self.bars.stop_task(self.tasks[stage])
 
     def progress(self, stage: str, what: str, done: int, total: int) -> None:
         if stage in self.tasks and total:
-            self.bars.update(self.tasks[stage], total=total, completed=done, what=what)
+            # Short of its end: one clip that is done is no finished stage, with a tick and its clock stopped.
+            self.bars.update(self.tasks[stage], total=total, completed=min(done, total - 0.001), what=what,
+                             count=f"{done}/{total}")  # fmt: skip
 
 
 @contextmanager
@@ -100,6 +104,7 @@ def _bars(console: Any) -> Any:
         SpinnerColumn(finished_text="[green]✓"),
         TextColumn("{task.description:<14}"),
         BarColumn(bar_width=28),
+        TextColumn("{task.fields[count]}"),
         TimeElapsedColumn(),
         TextColumn("[dim]{task.fields[what]}"),
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from playe_assets.core.tracks import FusedTrack
 from playe_assets.core.values import (
     DetectionManifest,
     EnhancedManifest,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:  # it brings the PDF and numpy, 0.2 s that every process of Da
 
 _EVENTS = 12
 """As many of a clip's events are named; the manifest has them all."""
+_HAPPENS = {"appear": "appears", "leave": "leaves"}
 
 
 def delivered(tags: Mapping[str, str]) -> tuple[Path | None, dict[str, Any], str | None]:
@@ -68,21 +70,28 @@ def detection_rows(manifest: DetectionManifest) -> list[dict[str, Any]]:
 
 
 def detection_extra(stage: Stage, manifest: DetectionManifest) -> dict[str, Any]:
-    """Of clips, what was found over time: shots, tracks and events in figures."""
-    lines = []
+    """Of clips, what was found over time: shots and tracks in figures, events one by one."""
+    lines, told = [], []
     for entry in manifest.entries:
         if entry.sha256 is None:
             continue
         found = stage.manifest(ExhibitDetections, entry.sha256)
         if found.survey is None:
             continue
-        events = [f"{e.kind} {e.label} {e.track} at frame {e.frame}" for e in found.events[:_EVENTS]]
-        events += [f"and {len(found.events) - _EVENTS} more"] if len(found.events) > _EVENTS else []
         lines.append(
             f"| {entry.exhibit} | {len(found.shots)} | {len(found.tracks)} | {found.frames_seen} | "
-            f"{'; '.join(events) or 'none'} | `{found.survey[:16]}` |"
+            f"{len(found.events)} | `{found.survey[:16]}` |"
         )
-    return _table_of("clips", "exhibit | shots | tracks | frames searched | events | survey", lines)
+        told += [
+            f"| {entry.exhibit} | {e.frame} | {e.label} {_HAPPENS.get(e.kind, e.kind)} | {e.track} |"
+            for e in found.events[:_EVENTS]
+        ]
+        if len(found.events) > _EVENTS:
+            told.append(f"| {entry.exhibit} | | and {len(found.events) - _EVENTS} more | |")
+    return {
+        **_table_of("clips", "exhibit | shots | tracks | frames searched | events | survey", lines),
+        **_table_of("events", "exhibit | frame | event | track", told),
+    }
 
 
 def _table_of(name: str, columns: str, lines: Sequence[str]) -> dict[str, Any]:
@@ -154,16 +163,23 @@ def enhanced_extra(stage: Stage, manifest: EnhancedManifest) -> dict[str, Any]:
 
 
 def _clips(manifest: EnhancedManifest) -> dict[str, Any]:
-    """Of clips: segments, frames, the time ledger's digest, tracks that were fused."""
+    """Of clips: segments, frames, tracks and marked regions that were fused, remarks, the time ledger's digest."""
     ledgers = {d.exhibit: d.sha256 for d in manifest.derivatives if d.kind == "ledger"}
     lines = [
         f"| {e.exhibit} | {e.segments} | {e.frames_out} of {e.frames_in} | "
-        f"{', '.join(f'{f.track} ({len(f.frames)} frames)' for f in e.fused) or 'none'} | "
-        f"`{ledgers[e.exhibit]}` |"
+        f"{', '.join(_fused(f) for f in e.fused) or 'none'} | "
+        f"{', '.join(r.code for r in (*e.missing, *e.deviations)) or 'none'} | "
+        f"`{ledgers[e.exhibit][:16]}` |"
         for e in manifest.entries
         if e.exhibit in ledgers
     ]
-    return _table_of("clips", "exhibit | segments | frames | fused tracks | time ledger", lines)
+    return _table_of("clips", "exhibit | segments | frames | fused | remarks | time ledger", lines)
+
+
+def _fused(one: FusedTrack) -> str:
+    """Such as `marked face of 20 frames`, `track 3 plate of 41 frames`."""
+    name = f"track {one.track}" if one.track else "marked"
+    return f"{name} {one.label} of {len(one.frames)} frames"
 
 
 def _models(manifest: EnhancedManifest) -> str:
