@@ -186,7 +186,7 @@ def write_photo(path: Path, seed: int = 1, orientation: int | None = None) -> Pa
 
 def write_clip(path: Path, frames: int = 8) -> Path:
     """An H.264 clip of 96x64 px that drifts a px a frame, with uneven time stamps."""
-    from playe_assets.media.clip_write import ProxyWriter
+    from playe_assets.media.proxy import ProxyWriter
 
     path.parent.mkdir(parents=True, exist_ok=True)
     wide = scene(64, 96 + frames, seed=5)

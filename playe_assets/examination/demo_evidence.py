@@ -17,8 +17,9 @@ import numpy.typing as npt
 from playe_assets.core.contracts import Frame
 from playe_assets.core.errors import MissingResourceError
 from playe_assets.core.presets import Output
-from playe_assets.media.clip_write import ClipWriter, ProxyWriter
+from playe_assets.media.clip_write import ClipWriter
 from playe_assets.media.png import write_png
+from playe_assets.media.proxy import ProxyWriter
 
 Picture = npt.NDArray[np.uint8]
 FRAMES = 64

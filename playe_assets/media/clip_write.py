@@ -10,7 +10,6 @@ import numpy as np
 from playe_assets.core.errors import PresetError
 from playe_assets.media.clip_encode import ClipEncoder, sample_aspect
 from playe_assets.media.matroska_clock import CLOCK, MUXER_CLOCK, MUXER_OPTIONS, set_microseconds
-from playe_assets.media.proxy import ProxyWriter as ProxyWriter
 
 if TYPE_CHECKING:
     from playe_assets.core.contracts import Pixels

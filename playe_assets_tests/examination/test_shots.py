@@ -14,7 +14,7 @@ from playe_assets.core.presets import Shots, load_preset, preset_names
 from playe_assets.examination.shots import ContentScore, in_shots, quiet_bgr, shots_of
 from playe_assets.examination.survey import Surveyor
 from playe_assets.media.clip import read_clip
-from playe_assets.media.clip_write import ProxyWriter
+from playe_assets.media.proxy import ProxyWriter
 from playe_assets.media.survey import Survey
 from playe_assets_tests.media.samples import BASE, OUTPUT
 

@@ -13,8 +13,8 @@ from playe_assets.core.presets import load_preset
 from playe_assets.examination.shots import ContentScore
 from playe_assets.examination.survey import SMALL_PX, Surveyor, moving_share, sampled_noise, small_copy
 from playe_assets.media.clip import read_clip
-from playe_assets.media.clip_write import ProxyWriter
 from playe_assets.media.pixel_digest import pixel_sha256
+from playe_assets.media.proxy import ProxyWriter
 from playe_assets_tests.media.samples import BASE, OUTPUT
 from playe_assets_tests.plugins import scene
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from playe_assets.core.presets import Output
-from playe_assets.media.clip_write import ClipWriter, ProxyWriter
+from playe_assets.media.clip_write import ClipWriter
+from playe_assets.media.proxy import ProxyWriter
 
 OUTPUT = Output(png_compression=3, ffv1_slices=4, proxy_crf=18, proxy_speed="ultrafast", proxy_gop=10,
                 proxy_threads=1)  # fmt: skip

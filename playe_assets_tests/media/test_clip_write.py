@@ -11,9 +11,10 @@ import pytest
 
 from playe_assets.core.errors import IntegrityError, PresetError
 from playe_assets.media.clip import read_clip
-from playe_assets.media.clip_write import ClipWriter, ProxyWriter
+from playe_assets.media.clip_write import ClipWriter
 from playe_assets.media.ledger import read_ledger
 from playe_assets.media.pixel_digest import PixelDigest
+from playe_assets.media.proxy import ProxyWriter
 from playe_assets_tests.media.samples import BASE, OUTPUT, VFR, noise, ramp
 
 
