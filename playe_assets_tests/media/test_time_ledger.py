@@ -45,6 +45,18 @@ def test_a_ledger_without_frames_is_one():
     assert read_time_ledger(write_time_ledger([], BASE)) == ((), BASE)
 
 
+def test_rows_are_made_as_they_are_asked_for_and_in_any_order():
+    written = [
+        replace(_rows()[0], output_frame=n, output_pts=n, numbers={"1_x": float(n)}) for n in range(9000)
+    ]
+    rows, _ = read_time_ledger(write_time_ledger(written, BASE))
+    assert len(rows) == 9000 and list(rows) == written
+    assert [rows[n] for n in (0, 4095, 4096, 8999, -1)] == [written[n] for n in (0, 4095, 4096, 8999, -1)]
+    assert rows[8998:] == written[8998:] and rows != written[:-1]
+    with pytest.raises(IndexError):
+        rows[9000]
+
+
 @pytest.mark.parametrize(
     "fault",
     [{"output_frame": 2}, {"kind": "invented"}, {"fused_from": 0}, {"fused_from": 3, "kind": "kept"},
