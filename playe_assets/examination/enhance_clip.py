@@ -226,16 +226,17 @@ def _missing(whole: Collected, facts: StreamFacts) -> tuple[Reason, ...]:
 
 
 def _conversion(whole: Collected) -> tuple[Reason, ...]:
-    """How samples became RGB, where the stream did not state it and we had to assume."""
-    found = whole.conversion
-    if found is None or not (found["matrix_assumed"] or found["range_assumed"]):
+    """How samples became RGB, where the stream did not state it or lines belong to two fields."""
+    how = whole.conversion
+    if how is None:
         return ()
-    return (
-        Reason(
-            "colour_assumed",
-            {"matrix": found["matrix"], "range": "full" if found["full_range"] else "limited"},
-        ),
-    )
+    found = []
+    if how["matrix_assumed"] or how["range_assumed"]:
+        span = "full" if how["full_range"] else "limited"
+        found.append(Reason("colour_assumed", {"matrix": how["matrix"], "range": span}))
+    if how["interlaced"]:
+        found.append(Reason("colour_by_field", {}))
+    return tuple(found)
 
 
 def _deviations(done: Assembled) -> tuple[Reason, ...]:
