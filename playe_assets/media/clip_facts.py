@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from array import array
+from collections import Counter
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import IO, Any, Final
@@ -259,6 +260,10 @@ def _notes(container: Any, stream: Any, found: _Packets) -> tuple[Reason, ...]:
         notes.append(Reason("timing_from_decoding_order", {"frames": untimed}))
     if len(container.streams.video) > 1:
         notes.append(Reason("further_video_streams", {"count": len(container.streams.video) - 1}))
+    others = Counter(s.type or "unknown" for s in container.streams if s.type not in ("video", "audio"))
+    if others:
+        said = ", ".join(f"{kind} {count}" for kind, count in sorted(others.items()))
+        notes.append(Reason("further_streams", {"streams": said}))
     if _orientation(found.first) is None:
         notes.append(Reason("odd_display_matrix", {}))
     return tuple(notes)

@@ -8,6 +8,7 @@ import socket
 import time
 import wave
 import zlib
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -101,6 +102,26 @@ def test_sound_alone_is_quarantined_as_sound(tmp_path, prober):
         out.writeframes(bytes(16000))
     for path in (tmp_path / "a.wav", samples.write_m4a(tmp_path / "a.m4a")):
         assert prober.probe(path).reason.code == "media.audio_only"
+
+
+def test_streams_beside_picture_and_sound_are_named(tmp_path, prober):
+    path = tmp_path / "positions.ts"
+    with av.open(str(path), "w", format="mpegts") as target:
+        stream = target.add_stream("mpeg2video", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        positions = target.add_data_stream("klv")
+        for number in range(3):
+            frame = av.VideoFrame.from_ndarray(samples.ramp(shift=number), format="rgb24")
+            frame.pts = number
+            target.mux(stream.encode(frame))
+            packet = av.Packet(b"59.93 N 30.31 E")
+            packet.stream, packet.pts, packet.dts = positions, number, number
+            packet.time_base = Fraction(1, 25)
+            target.mux(packet)
+        target.mux(stream.encode(None))
+    found = prober.probe(path)
+    assert [(n.code, dict(n.facts)) for n in found.notes] == [("further_streams", {"streams": "data 1"})]
+    assert not prober.probe(samples.write_mp4(tmp_path / "plain.mp4")).notes
 
 
 @pytest.mark.parametrize("text", [
