@@ -72,11 +72,12 @@ def fuse_tracks(stage: Stage, made: Plan, exhibit: Exhibit, found: ExhibitDetect
     shown, left = _shown(tracks, made)
     if left:
         notes.append(Reason("fusion_pictures_left", {"shown": len(tracks) - left, "count": left}))
-    wanted, marks = _wanted(found, exhibit, made, notes)
+    seen = SeenIn(found) if found is not None else None
+    wanted, marks = _wanted(found, seen, exhibit, made, notes)
     rows = {f: [(n, r) for n, r, g in shown if g == f] for f in {g for _, _, g in shown}}
     margin = float(made.fuser.params.crop_margin) if made.fuser else 0.0
     frames = _frames(stage, exhibit)
-    pictures = collect(frames, SeenIn(found) if found is not None else None, wanted, marks, rows, margin)
+    pictures = collect(frames, seen, wanted, marks, rows, margin)
     for number, rank, frame in shown:
         if (number, rank) in pictures:
             data = track_picture(pictures[number, rank], f"best_{rank}")
@@ -145,7 +146,7 @@ def _shown(tracks: Sequence[Track], made: Plan) -> tuple[list[tuple[int, int, in
 
 
 def _wanted(
-    found: ExhibitDetections | None, exhibit: Exhibit, made: Plan, notes: list[Reason]
+    found: ExhibitDetections | None, seen: SeenIn | None, exhibit: Exhibit, made: Plan, notes: list[Reason]
 ) -> tuple[list[WantedTrack], list[WantedMark]]:
     if made.fuser is None:
         notes += [Reason("fusion_mark_no_fuser", {"label": m.label}) for m in followed_of(exhibit)]
@@ -159,7 +160,10 @@ def _wanted(
             Reason("fusion_tracks_left", {"count": len(ranked) - fusion.at_most, "at_most": fusion.at_most})
         )
     here = {(f.detector, f.frame): f for f in found.frames} if found is not None else {}
-    tracks = [WantedTrack.of(t, shots, boxes_of(t, here), params) for t in ranked[: fusion.at_most]]
+    tracks = [
+        WantedTrack.of(t, shots, boxes_of(t, here), params, seen.stretches(t.number) if seen else ())
+        for t in ranked[: fusion.at_most]
+    ]
     base = Fraction(facts_of(exhibit).time_base or "1/1000")
     return tracks, [WantedMark(m, shots, base, params) for m in followed_of(exhibit)]
 

@@ -28,6 +28,13 @@ class _Followed:
     path: list[Points]
     """Smoothed landmarks."""
 
+    def stretches(self) -> list[tuple[int, int]]:
+        """First and last frame of each stretch without a gap that is not bridged."""
+        gaps = [n for n, bridged in enumerate(self.bridged) if not bridged]
+        starts = [0, *(n + 1 for n in gaps)]
+        ends = [*gaps, len(self.frames) - 1]
+        return [(self.frames[a], self.frames[b]) for a, b in zip(starts, ends, strict=True)]
+
     def at(self, frame: int, pts: int | None) -> Seen | None:
         before = bisect_right(self.frames, frame) - 1
         if before < 0:
@@ -83,6 +90,11 @@ class SeenIn:
             frames = [frame for frame, _ in track.members]
             tracks.append(_Followed(track.number, track.label, frames, pts, boxes, bridged, path))
         self._starts, self._present = _presence(tracks)
+        self._tracks = {t.number: t for t in tracks}
+
+    def stretches(self, track: int) -> list[tuple[int, int]]:
+        """First and last frame of each stretch in which the track stands in every frame."""
+        return self._tracks[track].stretches()
 
     def at(self, frame_index: int, pts: int | None = None) -> tuple[Seen, ...]:
         """The tracks in that frame by number; with its `pts`, boxes are interpolated by time, else by frames."""

@@ -60,9 +60,14 @@ class WantedTrack:
 
     @staticmethod
     def of(
-        track: Track, shots: Sequence[Shot], sizes: Sequence[tuple[float, float]], params: Any
+        track: Track,
+        shots: Sequence[Shot],
+        sizes: Sequence[tuple[float, float]],
+        params: Any,
+        stretches: Sequence[tuple[int, int]] = (),
     ) -> WantedTrack:
-        """`sizes`: width and height of the members' boxes, which bound how many crops are held."""
+        """`sizes`: width and height of the members' boxes, which bound how many crops are held. `stretches`: where the
+        track stands (`SeenIn.stretches`), else all along: frames of its absence would take the places of others."""
         first, last = shot_at(shots, track.best_frame)
         frames = [f for f, _ in track.members]
         worth = list(track.quality.get("overall", ())) or [
@@ -70,7 +75,8 @@ class WantedTrack:
         ]
         low = max(first, frames[0])
         high = frames[-1] if last is None else min(last, frames[-1])
-        span = np.arange(low, high + 1)
+        there = stretches or ((low, high),)
+        span = np.concatenate([np.arange(max(low, a), min(high, b) + 1) for a, b in there])
         values = np.interp(span, frames, worth)
         side = 1.0 + 2.0 * params.crop_margin
         largest = max(max(w, h) ** 2 for w, h in sizes) * side * side

@@ -103,3 +103,22 @@ def test_the_pass_ends_with_the_last_frame_that_is_waited_for(plate):
 
     collect(frames(), SeenIn(_found(plate)), [], [], {3: [(1, 1)]}, 0.25)
     assert taken == [0, 1, 2, 3]
+
+
+def test_frames_in_which_a_rejoined_track_was_away_take_no_places():
+    frames = [0, 5, 10, 400, 405, 410]  # it was away between 10 and 400, and best just before and after
+    found = ExhibitDetections(
+        "E001", "", 640, 360, 6,
+        tuple(FrameDetections("d", f, f, (Detection("plate", 10.0, 10.0, 60.0, 20.0, 1.0),)) for f in frames),
+        (Track(1, "d", "plate", 0, 410, tuple((f, 0) for f in frames), 10, (10,),
+               {"overall": (0.5, 0.6, 0.9, 0.9, 0.6, 0.5)}, rejoined=1),),
+        ({"bridges_ticks": 10, "smooth_ticks": 0},),
+    )  # fmt: skip
+    seen = SeenIn(found)
+    assert seen.stretches(1) == [(0, 10), (400, 410)]
+    params = fuser(most_crops=12).params
+    wanted = WantedTrack.of(found.tracks[0], (), [(60.0, 20.0)], params, seen.stretches(1))
+    assert len(wanted.quality) == 12
+    assert all(seen.at(f, f) for f in wanted.quality)
+    within = WantedTrack.of(found.tracks[0], (Shot(0, 0, 402),), [(60.0, 20.0)], params, seen.stretches(1))
+    assert set(within.quality) < {*range(11), 400, 401, 402}
