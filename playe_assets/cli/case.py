@@ -24,7 +24,7 @@ def case() -> None:
     "--case", "case_id", metavar="ID", help="Case id; default: from case.yaml, else the folder's name."
 )
 @click.option("--preset", metavar="NAME", help="forensic_safe (default), balanced or presentation.")
-@click.option("--operator", metavar="NAME", help="Who submits; default: the user of this machine.")
+@click.option("--operator", metavar="NAME", help="Who submits; default: case.yaml's operator, else the user.")
 @click.option("--wait", is_flag=True, help="Examine here and now instead of leaving it to the daemon.")
 @click.option("--json", "machine", is_flag=True, help="Print JSON.")
 @click.pass_context
@@ -39,7 +39,9 @@ def submit(
     said = sayer(ctx)
     settings = load_settings()
     submission = check_submission(settings, folder, case_id, preset)
-    who, auth = (operator, "cli-option") if operator else (getpass.getuser(), "os-user")
+    named = submission.given.operator
+    who, auth = (operator, "cli-option") if operator else (named, "case-file") if wait and named else (
+        getpass.getuser(), "os-user")  # fmt: skip
     request_id = f"cli-{secrets.token_hex(8)}"
     if not wait:
         goal = drop(settings, submission, who, request_id, explicit=operator is not None)
@@ -153,7 +155,10 @@ def verify(ctx: click.Context, case_id: str, machine: bool) -> None:
     language = ctx.obj["language"]
     with counting(said, machine) as progress:
         found = verify_case(load_settings(), case_id, progress)
-    told = [text(f"verify.{d.code}", language, **d.facts) for d in found.differences]
+    told = [
+        text(f"verify.{d.code}", language, **d.facts) + _about(d.about, said, language)
+        for d in found.differences
+    ]
     if machine:
         as_json({"case": case_id, "holds": found.holds, "objects": found.objects, "reports": found.reports,
                  "log_lines": found.log_lines, "differences": [{"code": d.code, **d.facts, "said": t}
@@ -166,6 +171,17 @@ def verify(ctx: click.Context, case_id: str, machine: bool) -> None:
             click.echo(f"  {line}")
     if not found.holds:
         sys.exit(1)
+
+
+def _about(about: tuple[str, str] | None, said: Any, language: str) -> str:
+    """Such as ` It is D002, viewing copy.`"""
+    from playe_assets.core.texts import catalogue, text
+
+    if about is None:
+        return ""
+    key = f"report.word.kind.{about[1]}"
+    kind = text(key, language) if key in catalogue() else about[1]
+    return " " + str(said("it_is", number=about[0], kind=kind))
 
 
 def counting(said: Any, quiet: bool) -> Any:

@@ -7,9 +7,11 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from playe_assets.core.errors import CommandError
+from playe_assets.core.errors import CaseFileError, CommandError
 from playe_assets.examination.case_file import NAME, CaseFile, read_case_file, valid_case_id
+from playe_assets.examination.cases import CaseFolder
 from playe_assets.examination.inbox import special_files
+from playe_assets.examination.names import shown
 from playe_assets.examination.plan import plan
 from playe_assets.examination.settings import Settings
 
@@ -37,9 +39,19 @@ def check_submission(settings: Settings, folder: Path, case_id: str | None, pres
     chosen = preset or given.preset
     if chosen:
         plan(chosen, settings)
+    _marked_are_there(settings, folder, case_id or given.case_id, given)
     if not any(p.name != NAME for p in folder.iterdir()):
         raise CommandError("inbox.empty", folder=folder.name)
     return Submission(folder, case_id or given.case_id, preset, given)
+
+
+def _marked_are_there(settings: Settings, folder: Path, case_id: str, given: CaseFile) -> None:
+    """Intake refuses this as well, but a run's log must not hold names of evidence, and so cannot say which file."""
+    if CaseFolder(settings, case_id).exists():
+        return  # an earlier delivery may have brought it
+    for marked in given.marks:
+        if not (folder / marked.file).is_file():
+            raise CaseFileError("intake.mark_absent", name=shown(os.fsencode(marked.file)))
 
 
 def drop(

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from playe_assets.examination.verify_clips import clip_differences
 from playe_assets.stores.case_store import CaseStore, hash_file
 
 _ISSUED = ("custody.report_issued", "custody.report_withheld")
+_OF_OBJECTS = ("object_changed", "object_unreadable")
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class Difference:
 
     code: str
     facts: dict[str, Any]
+    about: tuple[str, str] | None = None
+    """Number and kind of the exhibit (`exhibit`) or derivative whose bytes they are, where a report names them."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +154,24 @@ def verify_case(settings: Settings, case_id: str, progress: Progress = silent) -
         manifest = from_plain(EnhancedManifest, objects.store.get_json(sha256))
         differences += [Difference(*found) for found in clip_differences(folder.store, manifest, progress)]
     reports = sum(1 for d in documents.values() if d.kind == "report")
-    return Verification(case_id, objects.total, reports, lines, tuple(differences))
+    names = _names(documents.values())
+    told = (
+        replace(d, about=names.get(d.facts["sha256"])) if d.code in _OF_OBJECTS else d for d in differences
+    )
+    return Verification(case_id, objects.total, reports, lines, tuple(told))
+
+
+def _names(documents: Iterable[_Document]) -> dict[str, tuple[str, str]]:
+    """What the reports call the objects of the store."""
+    found: dict[str, tuple[str, str]] = {}
+    for document in documents:
+        try:
+            findings = document.content["findings"]
+            found |= {e["sha256"]: (e["number"], "exhibit") for e in findings["exhibits"]}
+            found |= {d["sha256"]: (d["number"], d["kind"]) for d in findings["derivatives"]}
+        except (KeyError, TypeError):
+            continue  # a notice, or a report that another difference names as unreadable
+    return found
 
 
 def _stored(objects: _Objects, progress: Progress) -> Iterator[Difference]:
