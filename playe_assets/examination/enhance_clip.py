@@ -50,8 +50,9 @@ def enhance_clip(stage: Stage, made: Plan, exhibit: Exhibit, detections: str | N
     missing = [s for s in segments if parts.find(keys[s.number]) is None]
     _note_reused(stage, exhibit, segments, missing)
     total = job.facts.frame_count
-    pace = Pace(stage, text("clips.frames", stage.settings.language, exhibit=exhibit.number), total,
-                total - sum(s.frames for s in missing))  # fmt: skip
+    reused = total - sum(s.frames for s in missing)
+    pace = Pace(stage, text("clips.frames_reused" if reused > 0 else "clips.frames", stage.settings.language,
+                            exhibit=exhibit.number, reused=reused), total, reused)  # fmt: skip
     opened = _opener(stage, made, exhibit, len(segments))
     for run in runs_of(missing):
         workers = [worker_of(stage, made, p, job.facts) for p in made.steps[MediaKind.CLIP]]

@@ -101,7 +101,21 @@ def _account(exhibit: Mapping[str, Any], clip: Mapping[str, Any], view: View, sa
                 say("video.sampled_of", n=found["frames_seen"], all=entry["frames_decoded"]),
             )
         )
+        rows += [(say("video.watched"), say("video.watched_in", box=box)) for box in _watched(found)]
     return pairs(rows)
+
+
+def _watched(found: Mapping[str, Any]) -> list[str]:
+    """Regions, in px of the upright frame, outside which motion was not looked for: `x, y, width x height`."""
+    boxes = []
+    for method in found["methods"]:
+        shares = [method["params"].get(f"region_{s}") for s in ("left", "top", "right", "bottom")]
+        if None in shares or shares == [0, 0, 1, 1]:
+            continue
+        wide, tall = found["width"], found["height"]
+        left, top, right, low = (round(s * n) for s, n in zip(shares, (wide, tall, wide, tall), strict=True))
+        boxes.append(f"{left}, {top}, {right - left} × {low - top}")
+    return boxes
 
 
 def _flicker(clip: Mapping[str, Any], view: View, clock: Clock, cuts: Sequence[int], say: Say) -> list[Any]:
