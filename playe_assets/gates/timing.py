@@ -50,6 +50,12 @@ class Timing(Gate):
                     problem or f"{entry.frames_out} frames", f"{entry.frames_decoded} frames",
                 )
             )  # fmt: skip
+        told = {entry.exhibit for entry in evidence.enhanced.entries}
+        found += [
+            Verdict(self.name, self.kind, False, number, observed="the manifest does not speak of this clip")
+            for number, exhibit in sorted(clips.items())
+            if exhibit.processable and number not in told
+        ]
         return found or [Verdict(self.name, self.kind, True, expectation="no clip was enhanced")]
 
 

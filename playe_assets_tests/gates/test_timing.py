@@ -74,6 +74,12 @@ def test_a_clip_whose_accounts_agree_passes(good):  # noqa: F811
     assert _judged(good).observed == f"{FRAMES} frames"
 
 
+def test_a_clip_that_the_manifest_does_not_speak_of_is_refused(good):  # noqa: F811
+    silent = replace(good, enhanced=replace(good.enhanced, entries=good.enhanced.entries[:1]))
+    (verdict,) = GATES.get("timing")().judge(silent)
+    assert (verdict.exhibit, verdict.passed) == ("E002", False)
+
+
 def test_a_dropped_frame_is_missed_by_the_survey(good):  # noqa: F811
     rows = _numbered(r for r in ledger_rows() if r.output_frame != 2)
     assert _observed(_ledger(good, rows)) == f"the survey saw {FRAMES} frames, the ledger has {FRAMES - 1}"
