@@ -167,13 +167,13 @@ def _clips(manifest: EnhancedManifest) -> dict[str, Any]:
     ledgers = {d.exhibit: d.sha256 for d in manifest.derivatives if d.kind == "ledger"}
     lines = [
         f"| {e.exhibit} | {e.segments} | {e.frames_out} of {e.frames_in} | "
-        f"{', '.join(_fused(f) for f in e.fused) or 'none'} | "
+        f"`{ledgers[e.exhibit][:16]}` | "
         f"{', '.join(r.code for r in (*e.missing, *e.deviations)) or 'none'} | "
-        f"`{ledgers[e.exhibit][:16]}` |"
+        f"{', '.join(_fused(f) for f in e.fused) or 'none'} |"
         for e in manifest.entries
         if e.exhibit in ledgers
     ]
-    return _table_of("clips", "exhibit | segments | frames | fused | remarks | time ledger", lines)
+    return _table_of("clips", "exhibit | segments | frames | time ledger | remarks | fused", lines)
 
 
 def _fused(one: FusedTrack) -> str:
