@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-from array import array
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -77,16 +75,9 @@ def _flicker(stage: Stage, sha256: str) -> tuple[int, tuple[tuple[float | None, 
 def _ledger(stage: Stage, derivative: Derivative) -> LedgerSummary | None:
     if derivative.suffix != ".parquet":
         return None  # of an examination before the ledger had kinds
-    from playe_assets.media.time_ledger import read_time_ledger
+    from playe_assets.media.ledger_columns import read_ledger_columns
 
-    rows, _ = read_time_ledger(stage.store.get_bytes(derivative.sha256))
-    kinds: Counter[str] = Counter()
-    corrupt, equal, pts, fused_from = 0, True, array("q"), array("l")
-    for row in rows:
-        kinds[row.kind] += 1
-        corrupt += row.corrupt
-        equal &= row.output_pts == row.source_pts
-        pts.append(row.output_pts)
-        fused_from.append(row.fused_from)
-    return LedgerSummary(derivative.sha256, len(pts), dict(sorted(kinds.items())), corrupt, equal,
-                         thinned([pts, fused_from]))  # fmt: skip
+    held = read_ledger_columns(stage.store.get_bytes(derivative.sha256))
+    points = thinned([held.output_pts.data, held.fused_from.data])
+    return LedgerSummary(derivative.sha256, len(held), held.kinds(), int(held.corrupt.sum()),
+                         held.moved() is None, points)  # fmt: skip

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import zip_longest
-from typing import Any
+from typing import TYPE_CHECKING
 
 from playe_assets.core.contracts import Enhancer, Frame, Pair, Pixels
 from playe_assets.core.errors import IntegrityError
@@ -19,11 +18,17 @@ from playe_assets.examination.detect import facts_of
 from playe_assets.examination.measure_found import Found
 from playe_assets.examination.stage import Stage
 from playe_assets.media.clip import read_clip
+from playe_assets.media.ledger_columns import read_ledger_columns
 from playe_assets.media.photo import read_photo
 from playe_assets.media.pixel_digest import frame_sha256
 
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
 _SAME_MOMENT_S = Fraction(1, 200)
-"""Matroska rounds to 1 ms, and a half frame at 100 frames a second is 5 ms."""
+"""Half a frame at 100 frames a second: containers round one moment differently, Matroska as most programs write it to
+1 ms, and by less than this."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +107,7 @@ def _clip(stage: Stage, sides: Sides, found: Found, every: Fraction) -> Iterator
                 raise IntegrityError(
                     "measure.frame_counts", exhibit=exhibit.number, derivative=sides.derivative.number
                 )
-            if written is not None and frame_sha256(after.pixels) != str(written[before.index]):
+            if written is not None and frame_sha256(after.pixels) != written[before.index].tobytes().hex():
                 raise IntegrityError("measure.frame_changed", exhibit=exhibit.number,
                                      derivative=sides.derivative.number, frame=before.index)  # fmt: skip
             known = next(truths, None)
@@ -123,14 +128,11 @@ def _clip(stage: Stage, sides: Sides, found: Found, every: Fraction) -> Iterator
             yield _upright(held, turn, found)
 
 
-def _written(stage: Stage, ledger: Derivative | None) -> Any:
-    """sha256 of each frame as it was handed to the encoder: an Arrow column, 68 bytes a frame."""
+def _written(stage: Stage, ledger: Derivative | None) -> npt.NDArray[np.uint8] | None:
+    """The digest of each frame as it was handed to the encoder, (n, 32) raw bytes."""
     if ledger is None or ledger.suffix != ".parquet":
         return None
-    import pyarrow.parquet as pq
-
-    data = stage.store.get_bytes(ledger.sha256)
-    return pq.read_table(io.BytesIO(data), columns=["output_sha256"]).column(0).combine_chunks()
+    return read_ledger_columns(stage.store.get_bytes(ledger.sha256)).output_sha256
 
 
 def _upright(compared: Compared, turn: Enhancer, found: Found) -> Compared:

@@ -10,8 +10,8 @@ from playe_assets.core.values import Derivative, EnhancedManifest
 from playe_assets.examination.clips.pipeline import Chain, overlapped
 from playe_assets.examination.clips.table import Digests
 from playe_assets.media.clip import read_clip
+from playe_assets.media.ledger_columns import read_ledger_columns
 from playe_assets.media.pixel_digest import frame_sha256
-from playe_assets.media.time_ledger import read_time_ledger
 from playe_assets.stores.case_store import CaseStore
 
 _SAY_EVERY = 50
@@ -36,7 +36,9 @@ def clip_differences(
             continue
         facts = {"derivative": master.number, "exhibit": master.exhibit}
         try:
-            expected = Digests(r.output_sha256 for r in read_time_ledger(store.get_bytes(ledger.sha256))[0])
+            expected = Digests.packed(
+                read_ledger_columns(store.get_bytes(ledger.sha256)).output_sha256.tobytes()
+            )
             if expected.together() != master.pixel_sha256:
                 yield "frames_digest", facts
                 continue

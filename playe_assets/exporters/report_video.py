@@ -28,7 +28,7 @@ class LedgerSummary:
     """How many frames were `kept`, `fused`, `interpolated`, `repeated`."""
     corrupt: int
     pts_equal: bool
-    """Whether every frame has exactly its source frame's time."""
+    """Whether every frame has its source frame's time, as far as the container's clock can say it (1 microsecond)."""
     fused_from: tuple[tuple[float | None, ...], ...] = ()
     """(PTS in ticks of the exhibit's time base, frames behind the frame), thinned by `thinned`."""
 

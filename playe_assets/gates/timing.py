@@ -6,18 +6,14 @@ master's record; the ledger itself was filled while frames passed through the st
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from fractions import Fraction
 from typing import ClassVar
 
 from playe_assets.core.contracts import Evidence, Gate
 from playe_assets.core.errors import PlayeError
 from playe_assets.core.values import Derivative, Enhanced, Exhibit, MediaKind, Verdict
-from playe_assets.media.ledger import read_ledger
-from playe_assets.media.pixel_digest import frames_sha256
+from playe_assets.media.ledger import read_pts
+from playe_assets.media.ledger_columns import LedgerColumns, read_ledger_columns
 from playe_assets.media.survey import read_survey
-from playe_assets.media.time_ledger import LedgerClock, LedgerFrame, read_clock, read_time_ledger
 
 
 class Timing(Gate):
@@ -59,12 +55,6 @@ class Timing(Gate):
         return found or [Verdict(self.name, self.kind, True, expectation="no clip was enhanced")]
 
 
-@dataclass(frozen=True)
-class _Account:
-    rows: Sequence[LedgerFrame]
-    clock: LedgerClock
-
-
 def _problem(
     evidence: Evidence,
     exhibit: Exhibit,
@@ -76,10 +66,9 @@ def _problem(
         return "no ledger or no master"
     if not entry.frames_out == entry.frames_decoded == master.frame_count:
         return f"{entry.frames_decoded} decoded, {entry.frames_out} out, {master.frame_count} in the master"
-    data = evidence.objects.get_bytes(ledger.sha256)
-    account = _Account(read_time_ledger(data)[0], read_clock(data))
-    if len(account.rows) != entry.frames_out:
-        return f"the ledger has {len(account.rows)} lines"
+    account = read_ledger_columns(evidence.objects.get_bytes(ledger.sha256))
+    if len(account) != entry.frames_out:
+        return f"the ledger has {len(account)} lines"
     return (
         _against_the_source(evidence, exhibit, account)
         or _times(account)
@@ -88,51 +77,53 @@ def _problem(
     )
 
 
-def _against_the_source(evidence: Evidence, exhibit: Exhibit, account: _Account) -> str:
+def _against_the_source(evidence: Evidence, exhibit: Exhibit, account: LedgerColumns) -> str:
     """Time stamps of the packets, by the demuxer alone; what does not decode is absent, so a subsequence."""
     if exhibit.ledger_sha256 is None:
         return "the exhibit has no ledger"
-    source, base = read_ledger(evidence.objects.get_bytes(exhibit.ledger_sha256))
+    source, base = read_pts(evidence.objects.get_bytes(exhibit.ledger_sha256))
     if account.clock.time_base != base:
         return f"time base {account.clock.time_base} instead of {base}"
-    remaining = iter(row.pts for row in source)
-    for row in account.rows:
-        if not any(pts == row.source_pts for pts in remaining):
-            return f"frame {row.output_frame} carries time stamp {row.source_pts}, which the source does not have there"
+    remaining = iter(source)
+    for frame, stated in enumerate(account.source_pts.data):
+        if not any(pts == stated for pts in remaining):
+            return f"frame {frame} carries time stamp {stated}, which the source does not have there"
     return ""
 
 
-def _times(account: _Account) -> str:
+def _times(account: LedgerColumns) -> str:
     """What a reader of the container gets back is the source's tick, as far as the container's clock can say it."""
-    clock = account.clock
-    half = clock.written_time_base / 2
-    for row in account.rows:
-        if abs(row.output_pts - row.source_pts) * clock.time_base > half:
-            return f"frame {row.output_frame} stands at {row.output_pts} instead of {row.source_pts}"
-        back = (row.written_pts * clock.written_time_base - clock.shift) / clock.time_base
-        if abs(back - row.output_pts) > Fraction(1, 2):
-            return f"frame {row.output_frame} was written at {row.written_pts}, which is not {row.output_pts}"
+    if (frame := account.moved()) is not None:
+        return f"frame {frame} stands at {account.output_pts[frame]} instead of {account.source_pts[frame]}"
+    if (frame := account.miswritten()) is not None:
+        written, output = account.written_pts[frame], account.output_pts[frame]
+        return f"frame {frame} was written at {written}, which is not {output}"
     return ""
 
 
-def _against_the_survey(evidence: Evidence, exhibit: Exhibit, account: _Account) -> str:
+def _against_the_survey(evidence: Evidence, exhibit: Exhibit, account: LedgerColumns) -> str:
+    import numpy as np
+
     found = evidence.detections.get(exhibit.number)
     if found is None or found.survey is None:
         return "the clip was not surveyed, so its frames' samples have nothing to be compared with"
     survey, base = read_survey(evidence.objects.get_bytes(found.survey))
     if base != account.clock.time_base:
         return f"the survey's time base is {base} instead of {account.clock.time_base}"
-    if len(survey) != len(account.rows):
-        return f"the survey saw {len(survey)} frames, the ledger has {len(account.rows)}"
-    for row, seen in zip(account.rows, survey, strict=True):
-        if row.source_pts != seen.pts:
-            return f"frame {row.output_frame} carries time stamp {row.source_pts}, the survey saw {seen.pts}"
-        if row.source_sha256 != seen.sha256:
-            return f"frame {row.output_frame} was made of other samples than the survey saw"
-    return ""
+    if len(survey) != len(account):
+        return f"the survey saw {len(survey)} frames, the ledger has {len(account)}"
+    times = account.source_pts != np.array(survey.pts, np.int64)
+    samples = (account.source_sha256 != np.frombuffer(survey.digests(), np.uint8).reshape(-1, 32)).any(axis=1)
+    wrong = times | samples
+    if not wrong.any():
+        return ""
+    frame = int(wrong.argmax())
+    if times[frame]:
+        return f"frame {frame} carries time stamp {account.source_pts[frame]}, the survey saw {survey.pts[frame]}"
+    return f"frame {frame} was made of other samples than the survey saw"
 
 
-def _against_the_master(account: _Account, master: Derivative) -> str:
-    if frames_sha256(row.output_sha256 for row in account.rows) != master.pixel_sha256:
+def _against_the_master(account: LedgerColumns, master: Derivative) -> str:
+    if account.frames_sha256() != master.pixel_sha256:
         return "the frames' digests are not those of the master"
     return ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import overload
@@ -80,17 +80,31 @@ def read_ledger(data: bytes) -> tuple[tuple[LedgerRow, ...], Fraction]:
     Raises:
         IntegrityError: it is no ledger, or its lines are not numbered 0, 1, 2 ...
     """
-    lines = csv.reader(io.StringIO(data.decode("utf-8")))
+    lines, base = _lines(data)
+    return tuple(LedgerRow(number, int(pts), key == "1", tuple(flags.split()), int(written) if written else None)
+                 for number, (_, pts, _, key, flags, written) in enumerate(lines)), base  # fmt: skip
+
+
+def read_pts(data: bytes) -> tuple[array[int], Fraction]:
+    """Time stamps alone, 8 bytes a frame, and the time base; otherwise as `read_ledger`."""
+    lines, base = _lines(data)
+    return array("q", (int(line[1]) for line in lines)), base
+
+
+def _lines(data: bytes) -> tuple[Iterator[list[str]], Fraction]:
+    """The lines after the heading, their numbers checked as they are read, and the time base."""
+    lines = csv.reader(io.TextIOWrapper(io.BytesIO(data), "utf-8", newline=""))
     head = next(lines, [])
     if tuple(head[:-1]) != HEADER or not head[-1].startswith("time_base="):
         raise IntegrityError("ledger.form", line=1)
-    rows = []
-    for number, (index, pts, _time, key, flags, written) in enumerate(lines):
-        if int(index) != number:
+    return _numbered(lines), Fraction(head[-1].partition("=")[2])
+
+
+def _numbered(lines: Iterable[list[str]]) -> Iterator[list[str]]:
+    for number, line in enumerate(lines):
+        if int(line[0]) != number:
             raise IntegrityError("ledger.form", line=number + 2)
-        rows.append(LedgerRow(number, int(pts), key == "1", tuple(flags.split()),
-                              int(written) if written else None))  # fmt: skip
-    return tuple(rows), Fraction(head[-1].partition("=")[2])
+        yield line
 
 
 def seconds(exact: Fraction) -> str:

@@ -162,8 +162,9 @@ def read_survey(data: bytes) -> tuple[Survey, Fraction]:
     if not len(frames):
         return survey, Fraction(base.decode())
     survey.pts.frombytes(table.column("pts").to_numpy().astype(np.int64).tobytes())
-    for digest in table.column("sha256").to_pylist():
-        survey._digests += digest
+    for piece in table.column("sha256").chunks:
+        held = memoryview(piece.buffers()[1])
+        survey._digests += held[piece.offset * _DIGEST : (piece.offset + len(piece)) * _DIGEST]
     for name, numbers in survey._numbers.items():
         numbers.frombytes(table.column(name).to_numpy().astype(np.float32).tobytes())
     survey._corrupt += table.column("corrupt").to_numpy(zero_copy_only=False).astype(np.uint8).tobytes()

@@ -23,7 +23,7 @@ SCHEMA: Final = "playe-time-ledger/1"
 _AT_ONCE: Final = 4096
 """Rows that are made at a time while a ledger is read."""
 KINDS: Final = ("kept", "fused", "interpolated", "repeated")
-_FIXED: Final = {
+FIXED: Final = {
     "output_frame": "int64", "output_pts": "int64", "written_pts": "int64", "source_pts": "int64",
     "source_sha256": "string", "output_sha256": "string", "kind": "string", "fused_from": "int32",
     "corrupt": "bool", "shot": "int32",
@@ -84,7 +84,7 @@ def write_time_ledger(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    columns: dict[str, Any] = {name: _column(kind) for name, kind in _FIXED.items()}
+    columns: dict[str, Any] = {name: _column(kind) for name, kind in FIXED.items()}
     numbers: dict[str, array[float]] = {}
     count = 0
     for row in rows:
@@ -97,7 +97,7 @@ def write_time_ledger(
             held.append(value)
         count += 1
     fields = [pa.field(n, getattr(pa, k if k != "bool" else "bool_")(), nullable=n == "shot")
-              for n, k in _FIXED.items()]  # fmt: skip
+              for n, k in FIXED.items()]  # fmt: skip
     arrays = [pa.array(v, type=f.type) for f, v in zip(fields, columns.values(), strict=True)]
     for name in sorted(numbers):
         held = numbers[name]
@@ -125,12 +125,12 @@ class LedgerFrames(Sequence[LedgerFrame]):
         return int(self._table.num_rows)
 
     def __iter__(self) -> Iterator[LedgerFrame]:
-        extra = [name for name in self._table.column_names if name not in _FIXED]
+        extra = [name for name in self._table.column_names if name not in FIXED]
         for batch in self._table.to_batches(max_chunksize=_AT_ONCE):
             columns = {name: batch.column(name).to_pylist() for name in batch.schema.names}
             for n in range(batch.num_rows):
                 measured = {name: columns[name][n] for name in extra if columns[name][n] is not None}
-                yield LedgerFrame(**{name: columns[name][n] for name in _FIXED}, numbers=measured)
+                yield LedgerFrame(**{name: columns[name][n] for name in FIXED}, numbers=measured)
 
     @overload
     def __getitem__(self, index: int) -> LedgerFrame: ...
@@ -165,32 +165,34 @@ def read_time_ledger(data: bytes) -> tuple[LedgerFrames, Fraction]:
     return rows, clock.time_base
 
 
-def read_clock(data: bytes) -> LedgerClock:
-    """The clock of a time ledger.
-
-    Raises:
-        IntegrityError: as `read_time_ledger`.
-    """
-    return _table(data)[1]
-
-
 def _table(data: bytes) -> tuple[pyarrow.Table, LedgerClock]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         table = pq.read_table(io.BytesIO(data))
-        meta = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
-        clock = LedgerClock(*(Fraction(meta[n]) for n in ("time_base", "written_time_base", "shift_s")))
-    except (pa.ArrowException, OSError, KeyError, ValueError, ZeroDivisionError) as problem:
+    except (pa.ArrowException, OSError) as problem:
         raise IntegrityError("ledger.parquet", what=type(problem).__name__) from None
-    if meta.get("schema") != SCHEMA or table.column_names[: len(_FIXED)] != list(_FIXED):
-        raise IntegrityError("ledger.parquet", what=str(meta.get("schema")))
-    for name, kind in _FIXED.items():
-        column = table.column(name)
-        if str(column.type) != kind or (column.null_count and name != "shot"):
+    clock = clock_of(table.schema)
+    for name in FIXED:
+        if table.column(name).null_count and name != "shot":
             raise IntegrityError("ledger.parquet", what=name)
     return table, clock
+
+
+def clock_of(schema: pyarrow.Schema) -> LedgerClock:
+    """The clock that the schema states; IntegrityError where it is not this schema."""
+    meta = {k.decode(): v.decode() for k, v in (schema.metadata or {}).items()}
+    try:
+        clock = LedgerClock(*(Fraction(meta[n]) for n in ("time_base", "written_time_base", "shift_s")))
+    except (KeyError, ValueError, ZeroDivisionError) as problem:
+        raise IntegrityError("ledger.parquet", what=type(problem).__name__) from None
+    if meta.get("schema") != SCHEMA or schema.names[: len(FIXED)] != list(FIXED):
+        raise IntegrityError("ledger.parquet", what=str(meta.get("schema")))
+    for name, kind in FIXED.items():
+        if str(schema.field(name).type) != kind:
+            raise IntegrityError("ledger.parquet", what=name)
+    return clock
 
 
 def _check(row: LedgerFrame, number: int) -> None:

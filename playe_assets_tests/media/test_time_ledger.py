@@ -9,12 +9,12 @@ import pytest
 
 from playe_assets.core.errors import IntegrityError
 from playe_assets.media.ledger import LedgerRow, write_ledger
+from playe_assets.media.ledger_columns import read_ledger_columns
 from playe_assets.media.pixel_digest import frame_sha256, frames_sha256, pixel_sha256
 from playe_assets.media.time_ledger import (
     KINDS,
     LedgerClock,
     LedgerFrame,
-    read_clock,
     read_time_ledger,
     write_time_ledger,
 )
@@ -37,7 +37,7 @@ def test_what_was_written_is_read_again_and_the_bytes_are_the_same():
     data = write_time_ledger(_rows(), BASE, shift=shift)
     assert data == write_time_ledger(iter(_rows()), BASE, shift=shift)
     assert read_time_ledger(data) == (tuple(_rows()), BASE)
-    assert read_clock(data) == LedgerClock(BASE, Fraction(1, 10**6), shift)
+    assert read_ledger_columns(data).clock == LedgerClock(BASE, Fraction(1, 10**6), shift)
     assert {r.kind for r in _rows()} == set(KINDS)
 
 

@@ -18,6 +18,13 @@ class Digests(Sequence[str]):
         self._raw = bytearray()
         self.extend(hexdigests)
 
+    @classmethod
+    def packed(cls, raw: bytes) -> Digests:
+        """Of raw digests, one after the other."""
+        found = cls()
+        found._raw += raw
+        return found
+
     def extend(self, hexdigests: Iterable[str]) -> None:
         """Adds digests at the end."""
         for one in hexdigests:
