@@ -263,7 +263,9 @@ class Derivative:
     """`D001` upward within the examination."""
     exhibit: str
     kind: str
-    """`photo`, `master`, `proxy`, `contributors` (map of frames that were fused), `ledger`, `thumbnail`."""
+    """`photo`; of a clip `master`, `proxy`, `ledger` (where each frame comes from and when it stands) and planes beside
+    the frames: `contributors` (frames fused into each px), `coverage` (what the camera saw, after stabilisation); of a
+    track or mark `track_fusion` (its picture) and `track_uncertainty` (the standard error of that, px by px)."""
     sha256: str
     size: int
     media_type: str
@@ -271,7 +273,9 @@ class Derivative:
     """sha256 of the exhibit or of the derivatives that it was made of."""
     ai_class: AiClass
     pixel_sha256: str | None = None
-    """sha256 over raw samples of every frame in order (rows packed, little-endian), container aside."""
+    """Of the samples, container aside (rows packed, little-endian). Of a picture: the sha256 of its samples. Of a
+    clip: the sha256 over its frames' sha256 (32 raw bytes each), in order, as `media/pixel_digest.py` makes it; of
+    the proxy those are the frames that were handed to its encoder, which loses some of them."""
     width: int | None = None
     height: int | None = None
     frame_count: int | None = None
