@@ -92,12 +92,20 @@ class Mark:
     """Exact seconds after the clip's first frame such as `24/5`: the last frame not later than it."""
 
 
+def mark_of(track: int) -> int | None:
+    """Which mark of its clip `track` stands for, 1 upward in the order of `case.yaml`; None for a track.
+
+    Marks count as tracks 0, -1, -2 ...: each is told from the others and from every track.
+    """
+    return 1 - track if track <= 0 else None
+
+
 @dataclass(frozen=True)
 class FusedTrack:
     """One track made into one picture from many frames, as the manifest states it."""
 
     track: int
-    """Number of the track; 0 for a region that the operator marked."""
+    """Number of the track, 1 upward; of the operator's marks of the clip, in their order, 0, -1, -2 (`mark_of`)."""
     label: str
     derivative: str
     """Number of the derivative (kind `track_fusion`)."""

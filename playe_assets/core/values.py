@@ -317,7 +317,7 @@ class PictureRef:
     frame: int | None = None
     """Index of the clip's frame; null for photographs."""
     track: int | None = None
-    """Of `best_1` ..., `fused`, `single`, `uncertainty` of a track: its number; 0 for a marked region."""
+    """Of `best_1` ..., `fused`, `single`, `uncertainty` of a track: its number; 0, -1 ... for marks."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from playe_assets.core.tracks import FusedTrack
+from playe_assets.core.tracks import FusedTrack, mark_of
 from playe_assets.core.values import (
     DetectionManifest,
     EnhancedManifest,
@@ -177,8 +177,9 @@ def _clips(manifest: EnhancedManifest) -> dict[str, Any]:
 
 
 def _fused(one: FusedTrack) -> str:
-    """Such as `marked face of 20 frames`, `track 3 plate of 41 frames`."""
-    name = f"track {one.track}" if one.track else "marked"
+    """Such as `mark 1 face of 20 frames`, `track 3 plate of 41 frames`."""
+    mark = mark_of(one.track)
+    name = f"mark {mark}" if mark else f"track {one.track}"
     return f"{name} {one.label} of {len(one.frames)} frames"
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from playe_assets.core.canonical import canonical_json, to_plain
 from playe_assets.core.contracts import Frame, Pixels
 from playe_assets.core.contracts_tracks import Crop, Fused
-from playe_assets.core.tracks import FusedTrack, Track
+from playe_assets.core.tracks import FusedTrack, Track, mark_of
 from playe_assets.core.values import (
     AiClass,
     Derivative,
@@ -88,11 +88,11 @@ def fuse_tracks(stage: Stage, made: Plan, exhibit: Exhibit, found: ExhibitDetect
         for track in wanted:
             work = _Work(track.track.number, track.track.label, track.crops)
             _do(stage, made, made.fuser, exhibit, work, result, fused, notes)
-        for mark in marks:
+        for number, mark in enumerate(marks, 1):
             if mark.frame is None:
-                notes.append(Reason("fusion_mark_not_met", {"label": mark.mark.label}))
+                notes.append(Reason("fusion_mark_not_met", {"mark": number, "label": mark.mark.label}))
                 continue
-            work = _Work(0, mark.mark.label, mark.crops, str(mark.last))
+            work = _Work(1 - number, mark.mark.label, mark.crops, str(mark.last))
             _do(stage, made, made.fuser, exhibit, work, result, fused, notes)
     result.fused, result.notes = tuple(fused), tuple(notes)
     return result
@@ -100,7 +100,7 @@ def fuse_tracks(stage: Stage, made: Plan, exhibit: Exhibit, found: ExhibitDetect
 
 @dataclass(frozen=True)
 class _Work:
-    """Crops of one track, or of a mark (track 0) that was seen up to the frame `end`."""
+    """Crops of one track, or of a mark (track 0, -1 ...) that was seen up to the frame `end`."""
 
     track: int
     label: str
@@ -113,17 +113,19 @@ def _do(
     result: TracksMade, fused: list[FusedTrack], notes: list[Reason],
 ) -> None:  # fmt: skip
     """Fuse one; what cannot be fused is noted and does not stop the others."""
-    said = {"track": work.track, "label": work.label}
+    mark = mark_of(work.track)
+    said = {"label": work.label, **({"mark": mark} if mark else {"track": work.track})}
     try:
         one, refused = _fuse(stage, made, planned, exhibit, work, result)
     except exhibit_faults() as problem:
-        notes.append(Reason("fusion_failed", {**said, "why": reason_of(problem).code}))
+        code = "fusion_mark_failed" if mark else "fusion_failed"
+        notes.append(Reason(code, {**said, "why": reason_of(problem).code}))
         return
     if one is not None:
         fused.append(one)
         return
     said |= {"crops": len(work.crops), "refused": ", ".join(f"{k} {v}" for k, v in refused.items()) or "-"}
-    if work.track:
+    if not mark:
         notes.append(Reason("fusion_too_few", said))
     else:
         notes.append(Reason("fusion_mark_too_few", {**said, "end": work.end}))
@@ -149,7 +151,8 @@ def _wanted(
     found: ExhibitDetections | None, seen: SeenIn | None, exhibit: Exhibit, made: Plan, notes: list[Reason]
 ) -> tuple[list[WantedTrack], list[WantedMark]]:
     if made.fuser is None:
-        notes += [Reason("fusion_mark_no_fuser", {"label": m.label}) for m in followed_of(exhibit)]
+        notes += [Reason("fusion_mark_no_fuser", {"mark": n, "label": m.label})
+                  for n, m in enumerate(followed_of(exhibit), 1)]  # fmt: skip
         return [], []
     params, fusion = made.fuser.params, made.preset.video.fusion
     shots = found.shots if found is not None else ()
@@ -181,11 +184,11 @@ def _fuse(
 ) -> tuple[FusedTrack | None, dict[str, int]]:
     """One picture with its record; None where too few crops agree, and why crops did not contribute."""
     cls, params, track, label = planned.cls, to_plain(planned.params), work.track, work.label
-    ordered = sorted(work.crops, key=lambda c: c.frame)
+    ordered, mark = sorted(work.crops, key=lambda c: c.frame), mark_of(track)
     with stage.recorder.operation(
         "processing.track_fusion",
         exhibit=exhibit.number,
-        step=f"track {track} {label}" if track else f"mark {label}",
+        step=f"mark {mark} {label}" if mark else f"track {track} {label}",
         inputs=[exhibit.sha256],
         params={"use": cls.name, "version": cls.version, **params, "frames": [c.frame for c in ordered]},
         ai_class=AiClass.NONE.value,

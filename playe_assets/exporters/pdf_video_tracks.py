@@ -6,6 +6,7 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from playe_assets.core.tracks import mark_of
 from playe_assets.exporters.pdf_say import Say
 from playe_assets.exporters.pdf_style import (
     BAD,
@@ -70,9 +71,9 @@ def fused_tracks(number: str, view: View, pictures: Mapping[str, bytes], clock: 
 
     story: list[Any] = []
     for fused in view.steps[number]["fused"]:
-        title = say("video.fused_mark", label=say.word("label", fused["label"])) if fused["track"] == 0 else say(
-            "video.fused_track", n=fused["track"], label=say.word("label", fused["label"])
-        )  # fmt: skip
+        mark = mark_of(fused["track"])
+        title = say("video.fused_mark" if mark else "video.fused_track", n=mark or fused["track"],
+                    label=say.word("label", fused["label"]))  # fmt: skip
         items = {p["role"]: p for p in view.pictures[number] if p["track"] == fused["track"]}
         block: list[Any] = [*headed(f"{number} · {shown(title)}", "h3")]
         if fused["derivative"] in view.withheld:

@@ -79,7 +79,7 @@ class Picture:
     scale: Mapping[str, float] = field(default_factory=dict)
     """`gain` of a difference, `high` of a contributors map, `unit_max` (largest difference, 8-bit units)."""
     track: int | None = None
-    """Of a picture of one track: its number; 0 for a region that the operator marked."""
+    """Of a picture of one track: its number; 0, -1 ... for the operator's marks in order."""
 
 
 @dataclass(frozen=True)

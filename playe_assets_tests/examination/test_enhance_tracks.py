@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from playe_assets.core.tracks import mark_of
 from playe_assets.core.values import EnhancedManifest
 from playe_assets.examination.detect import detect
 from playe_assets.examination.enhance import enhance
@@ -98,3 +99,34 @@ def test_done_again_it_gives_the_same_manifest(fused):
     again = enhance(stage, manifest.ingest, manifest.detections)
     assert isinstance(again.manifest, EnhancedManifest)
     assert again.manifest == manifest
+
+
+def test_two_marks_of_one_clip_with_one_label_are_told_apart(laboratory, tmp_path):
+    made = render(Scene("plate", frames=12, seed=7))
+    folder = tmp_path / "MARK-2"
+    folder.mkdir()
+    write_clip(folder / "a.mp4", made.pixels, 600)
+    boxes = {frame: ", ".join(f"{v:.2f}" for v in made.boxes[frame]) for frame in (5, 8)}
+    (folder / "case.yaml").write_text(
+        "case: MARK-2\nmarks:\n"
+        f"  - {{file: a.mp4, frame: 5, box: [{boxes[5]}], label: plate}}\n"
+        "  - {file: a.mp4, frame: 5, box: [2, 2, 10, 10], label: plate}\n"
+        f"  - {{file: a.mp4, frame: 8, box: [{boxes[8]}], label: plate}}\n"
+    )
+    stage = laboratory.stage("MARK-2")
+    taken = ingest(stage, folder, "forensic_safe", in_place=True)
+    manifest = enhance(stage, taken.sha256, detect(stage, taken.sha256).sha256).manifest
+    (entry,) = manifest.entries
+    assert [(f.track, f.label, f.best_frame) for f in entry.fused] == [(0, "plate", 5), (-2, "plate", 8)]
+    assert [mark_of(f.track) for f in entry.fused] == [1, 3]
+    shown = {(p.track, p.role): p for p in manifest.pictures if p.track is not None}
+    for role in ("fused", "single", "uncertainty"):
+        assert (shown[0, role].frame, shown[-2, role].frame) == (5, 8)
+        assert shown[0, role].sha256 != shown[-2, role].sha256
+    assert [(r.code, r.facts["mark"]) for r in entry.deviations if r.code.startswith("fusion_mark")] == [
+        ("fusion_mark_too_few", 2)
+    ]
+    ended = [
+        e for e in laboratory.log("MARK-2") if e["event"] == "processing.track_fusion" and e["status"] == "ok"
+    ]
+    assert [e["step"] for e in ended] == ["mark 1 plate", "mark 2 plate", "mark 3 plate"]

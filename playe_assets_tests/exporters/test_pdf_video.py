@@ -8,15 +8,17 @@ from typing import Any
 
 import pytest
 
+from playe_assets.core.canonical import digest
 from playe_assets.core.values import Verdict
 from playe_assets.exporters.pdf import render_pdf
 from playe_assets.exporters.pdf_say import Say
 from playe_assets.exporters.pdf_video_charts import Clock, stamp
+from playe_assets.exporters.pictures import picture_of, track_picture
 from playe_assets.exporters.report_model import build_report
 from playe_assets.exporters.report_parts import ReportParts
 from playe_assets.exporters.report_schema import validate_report
 from playe_assets.exporters.report_video import ClipParts, thinned
-from playe_assets_tests.exporters.report_sample import sample_parts
+from playe_assets_tests.exporters.report_sample import rendered, sample_parts
 from playe_assets_tests.exporters.test_pdf import pages
 
 
@@ -114,3 +116,40 @@ def test_places_in_time_follow_the_time_stamps_and_not_a_rate() -> None:
 )
 def test_a_moment_is_written_as_minutes_and_milliseconds(seconds: float, text: str) -> None:
     assert stamp(seconds) == text
+
+
+def test_two_marks_of_one_clip_are_told_apart_with_their_own_pictures() -> None:
+    parts, pictures = sample_parts("en", 2, withhold=None)
+    entries = [
+        dataclasses.replace(e, fused=tuple(dataclasses.replace(f, track=n, label="plate")
+                                           for f in e.fused for n in (0, -1)))
+        for e in parts.enhanced.entries
+    ]  # fmt: skip
+    others = []
+    for picture in (
+        p for p in parts.pictures if p.track == 1 and p.role in ("single", "fused", "uncertainty")
+    ):
+        data = track_picture(rendered(90 + len(others), 60, 60), picture.role, picture.scale)
+        others += [
+            dataclasses.replace(picture, track=0),
+            picture_of(picture.exhibit, data, picture.frame, -1),
+        ]
+        pictures[others[-1].sha256] = data
+    enhanced = dataclasses.replace(parts.enhanced, entries=tuple(entries))
+    changed = dataclasses.replace(
+        parts,
+        report_id="CASE-7-R01",
+        enhanced=enhanced,
+        metrics=dataclasses.replace(parts.metrics, enhanced=digest(enhanced)),
+        pictures=(*(p for p in parts.pictures if p not in others), *others),
+    )
+    report = build_report(changed)
+    validate_report(report)
+    text = " ".join(pages(render_pdf(report, pictures, "en")))
+    say = Say("en")
+    places = [text.index(say("video.fused_mark", n=n, label=say.word("label", "plate"))) for n in (1, 2)]
+    assert places[0] < places[1]
+    for place, end, track in ((places[0], places[1], 0), (places[1], len(text), -1)):
+        here = text[place:end]
+        for p in others:
+            assert (p.sha256[:16] in here) == (p.track == track), (p.role, p.track)
