@@ -28,6 +28,8 @@ class Deinterlace(Enhancer):
     second field alone shows, half a frame later, is not in it. A frame depends on the one before and the one
     after it; none is looked at across a cut or a corrupt frame, and corrupt frames stay as they are. Streams
     that are not interlaced, or whose order of fields is not known, pass through bit by bit.
+    Each frame has its own source frame, so it is `fused`, never `interpolated`: `fused_from` grows by the
+    neighbours that were looked at. A frame without any is made of itself alone and keeps its kind.
     """
 
     name = "deinterlace"
@@ -59,10 +61,11 @@ class Deinterlace(Enhancer):
     def stream(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         """At most two frames are held."""
         waiting: Frame | None = None  # its whole frame comes with its successor
+        before = 0  # neighbours of the waiting frame, 0 or 1, on this side
         fields: FieldsToFrames | None = None
         for item in frames:
             if waiting is not None and fields is not None and not _joined(waiting, item):
-                yield from _whole(waiting, fields.finish())
+                yield from _whole(waiting, fields.finish(), before)
                 waiting = fields = None
             if not self._applies or item.corrupt or not _large_enough(item.pixels):
                 yield replace(item, numbers={"deinterlaced": 0.0, "interpolated_lines_share": 0.0})
@@ -70,10 +73,11 @@ class Deinterlace(Enhancer):
             fields = fields or FieldsToFrames(str(self.facts.field_order))
             found = fields.push(item.pixels)
             if waiting is not None:
-                yield from _whole(waiting, found)
+                yield from _whole(waiting, found, before + 1)
+            before = int(waiting is not None)
             waiting = item
         if waiting is not None and fields is not None:
-            yield from _whole(waiting, fields.finish())
+            yield from _whole(waiting, fields.finish(), before)
 
 
 def _large_enough(pixels: Pixels) -> bool:
@@ -89,11 +93,13 @@ def _joined(before: Frame, item: Frame) -> bool:
     )
 
 
-def _whole(item: Frame, found: list[Pixels]) -> Iterator[Frame]:
+def _whole(item: Frame, found: list[Pixels], neighbours: int) -> Iterator[Frame]:
     (pixels,) = found
     kept = (item.pixels.shape[0] + 1) // 2
     yield replace(
         item,
         pixels=pixels,
+        kind="fused" if neighbours else item.kind,
+        fused_from=item.fused_from + neighbours,
         numbers={"deinterlaced": 1.0, "interpolated_lines_share": 1.0 - kept / item.pixels.shape[0]},
     )

@@ -87,6 +87,8 @@ def _account(exhibit: Mapping[str, Any], clip: Mapping[str, Any], view: View, sa
     rows.append((say("video.audio"), say(key, n=audio["carried"], all=audio["streams"])))
     state = "done" if fields["deinterlaced"] else "kept" if fields["interlaced"] else "none"
     rows.append((say("video.fields"), say(f"video.fields.{state}", order=fields["field_order"] or "—")))
+    if share := _lines_interpolated(entry):
+        rows.append((say("video.lines"), say("video.lines_share", share=say.number(share))))
     if clip["stabilised"] is not None:
         measured = "; ".join(
             f"{say.word('measured', k)}: {say.number(v)}" for k, v in sorted(clip["stabilised"].items())
@@ -103,6 +105,12 @@ def _account(exhibit: Mapping[str, Any], clip: Mapping[str, Any], view: View, sa
         )
         rows += [(say("video.watched"), say("video.watched_in", box=box)) for box in _watched(found)]
     return pairs(rows)
+
+
+def _lines_interpolated(entry: Mapping[str, Any]) -> float:
+    """The share of all lines of all frames that a step interpolated, its mean over the clip; 0 where none did."""
+    shares = [s["measured"].get("interpolated_lines_share", 0.0) for s in entry["steps"]]
+    return max(shares, default=0.0)
 
 
 def _watched(found: Mapping[str, Any]) -> list[str]:

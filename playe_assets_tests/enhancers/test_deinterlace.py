@@ -58,7 +58,7 @@ def test_the_first_field_keeps_its_lines_and_the_others_are_better_than_doubled_
 ):
     source, truth = woven(first, dtype, channels)
     out = whole(source, dataclasses.replace(INTERLACED, field_order=order))
-    assert [(f.index, f.pts, f.kind) for f in out] == [(f.index, f.pts, "kept") for f in source]
+    assert [(f.index, f.pts, f.kind) for f in out] == [(f.index, f.pts, "fused") for f in source]
     for taken, given in zip(source, out, strict=True):
         assert given.pixels.dtype == dtype and given.pixels.shape == taken.pixels.shape
         assert np.array_equal(given.pixels[first::2], taken.pixels[first::2])
@@ -122,6 +122,26 @@ def test_no_line_is_interpolated_across_a_cut_or_from_a_corrupt_frame():
     assert np.array_equal(out[2].pixels, broken[2].pixels) and out[2].numbers["deinterlaced"] == 0.0
     for alone in (*whole(broken[:2]), *whole(broken[3:])):
         assert_same(alone, out[alone.index])
+
+
+def test_a_frame_counts_the_frames_that_it_was_made_of_within_its_shot():
+    source = with_cut(woven(0)[0], 4)
+    source[8] = dataclasses.replace(source[8], corrupt=True)
+    source[5] = dataclasses.replace(source[5], kind="fused", fused_from=3)
+    out = whole(source)
+    assert [f.fused_from for f in out] == [2, 3, 3, 2, 2, 5, 3, 2, 1, 1]
+    assert [f.kind for f in out] == ["fused"] * 8 + ["kept"] * 2  # corrupt; alone behind it
+    for index, frame in enumerate(out[:4]):  # as many as really take part in it
+        changed = [
+            [dataclasses.replace(f, pixels=255 - f.pixels) if f.index == other else f for f in source]
+            for other in range(len(source))
+        ]
+        looked_at = [
+            n
+            for n, frames in enumerate(changed)
+            if not np.array_equal(whole(frames)[index].pixels, frame.pixels)
+        ]
+        assert len(looked_at) == frame.fused_from, (index, looked_at)
 
 
 def test_no_more_than_two_frames_are_held():
