@@ -65,7 +65,8 @@ def submit(
     if submission.preset:
         tags[TAG_PRESET] = submission.preset
     with open_instance() as instance, stages(STAGES, said, machine) as watch:
-        outcome = examine_here(instance, submission.case_id, tags, watch.stage, watch.progress)
+        outcome = examine_here(instance, submission.case_id, tags, watch.stage, watch.progress,
+                               ctx.obj["language"])  # fmt: skip
     report(ctx, settings, submission.case_id, outcome, request_id, machine)
 
 

@@ -20,6 +20,7 @@ from playe_assets.defs.failures import note_failure
 from playe_assets.defs.partitions import CASES, TAG_CASE, TAG_PROCESS
 from playe_assets.defs.resources import WATCHERS
 from playe_assets.examination.settings import PROJECT_ROOT, load_settings
+from playe_assets.examination.stage import Words, in_language
 
 STAGES = ("ingested_media", "detections", "enhanced_frames", "qa_metrics", "forensic_report")
 _ALIVE = (
@@ -77,10 +78,12 @@ def examine_here(
     tags: Mapping[str, str],
     on_stage: Callable[[str, str], None],
     on_progress: Callable[[str, str, int, int], None],
+    language: str = "en",
 ) -> Outcome:
     """Run the whole job for `case_id` in this process.
 
-    `on_stage(stage, "start" | "done" | "failed")`; `on_progress(stage, what, done, total)` while it works.
+    `on_stage(stage, "start" | "done" | "failed")`; `on_progress(stage, what, done, total)` while it works,
+    `what` in `language`.
 
     Raises:
         CaseBusyError: another run of this case is queued or at work.
@@ -103,7 +106,11 @@ def examine_here(
     )
     outcome = Outcome(run.run_id)
     started: dict[str, float] = {}
-    WATCHERS.append(on_progress)
+
+    def watcher(stage: str, what: str | Words, done: int, total: int) -> None:
+        on_progress(stage, in_language(what, language), done, total)
+
+    WATCHERS.append(watcher)
     try:
         for event in execute_run_iterator(InMemoryJob(job), run, instance):
             stage = event.step_key or ""
@@ -116,7 +123,7 @@ def examine_here(
             if event.is_step_failure and not outcome.error:
                 outcome.failed_stage, outcome.error = stage, _said(event, instance, run.run_id)
     finally:
-        WATCHERS.remove(on_progress)
+        WATCHERS.remove(watcher)
     finished = instance.get_run_by_id(run.run_id)
     outcome.success = finished is not None and finished.status == dg.DagsterRunStatus.SUCCESS
     if not outcome.success:  # no daemon need be there to see it

@@ -14,10 +14,12 @@ from playe_assets.custody.record import Activity, Operator, Recorder
 from playe_assets.defs.partitions import TAG_OPERATOR, TAG_OPERATOR_AUTH, TAG_REQUEST
 from playe_assets.examination.cases import CaseFolder
 from playe_assets.examination.settings import Settings, load_settings
-from playe_assets.examination.stage import Stage
+from playe_assets.examination.stage import Stage, Words, in_language
 
-WATCHERS: list[Callable[[str, str, int, int], None]] = []
-"""Called with (asset, what, done, total): the CLI's progress bars, where the run is in its own process."""
+WATCHERS: list[Callable[[str, str | Words, int, int], None]] = []
+"""Called with (asset, what, done, total): the CLI's progress bars, where the run is in its own process.
+
+What is done comes as `Words`, because the CLI's user may have chosen another language than the laboratory."""
 _LOG_EVERY_S = 5.0
 _LOG_SHARE, _LOG_AT_LEAST_S = 0.02, 60.0
 """The run's log is a database that is never pruned: a line every 5 s, but no more than one for 2 % or a minute."""
@@ -64,11 +66,11 @@ class Laboratory(dg.ConfigurableResource):
 
         said = _Said()
 
-        def progress(what: str, done: int, total: int) -> None:
+        def progress(what: str | Words, done: int, total: int) -> None:
             for watcher in WATCHERS:
                 watcher(asset, what, done, total)
             if said.due(time.monotonic(), done, total):
-                context.log.info(f"{done}/{total} {what}".rstrip())
+                context.log.info(f"{done}/{total} {in_language(what, settings.language)}".rstrip())
 
         return Stage(settings, folder, recorder, progress)
 

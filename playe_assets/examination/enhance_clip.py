@@ -15,7 +15,6 @@ from typing import Any
 from playe_assets.core.canonical import digest, to_plain
 from playe_assets.core.contracts import Enhancer
 from playe_assets.core.errors import UndecodableError
-from playe_assets.core.texts import text
 from playe_assets.core.values import Exhibit, ExhibitDetections, MediaKind, Reason, Step, StreamFacts
 from playe_assets.custody.environment import code_version, examination_runtime
 from playe_assets.custody.record import Operation
@@ -30,7 +29,7 @@ from playe_assets.examination.detect import facts_of
 from playe_assets.examination.enhance import Made, highest, record_models, recorded_step, worker_of
 from playe_assets.examination.enhance_tracks import fuse_tracks
 from playe_assets.examination.plan import Plan
-from playe_assets.examination.stage import Stage
+from playe_assets.examination.stage import Stage, Words
 from playe_assets.media.pixel_digest import frames_sha256
 from playe_assets.media.survey import read_survey
 
@@ -51,8 +50,8 @@ def enhance_clip(stage: Stage, made: Plan, exhibit: Exhibit, detections: str | N
     _note_reused(stage, exhibit, segments, missing)
     total = job.facts.frame_count
     reused = total - sum(s.frames for s in missing)
-    pace = Pace(stage, text("clips.frames_reused" if reused > 0 else "clips.frames", stage.settings.language,
-                            exhibit=exhibit.number, reused=reused), total, reused)  # fmt: skip
+    pace = Pace(stage, Words("clips.frames_reused" if reused > 0 else "clips.frames", exhibit=exhibit.number,
+                             reused=reused), total, reused)  # fmt: skip
     opened = _opener(stage, made, exhibit, len(segments))
     for run in runs_of(missing):
         workers = [worker_of(stage, made, p, job.facts) for p in made.steps[MediaKind.CLIP]]
@@ -63,8 +62,7 @@ def enhance_clip(stage: Stage, made: Plan, exhibit: Exhibit, detections: str | N
     if not len(whole.table):
         raise UndecodableError("media.no_frames", file=exhibit.name_shown)
     steps = _steps(made, whole.table.numbers)
-    pace = Pace(stage, text("clips.viewing_copy", stage.settings.language, exhibit=exhibit.number),
-                len(whole.table))  # fmt: skip
+    pace = Pace(stage, Words("clips.viewing_copy", exhibit=exhibit.number), len(whole.table))
     folder = parts.scratch(f"assembly-{exhibit.number}")
     done = assemble(stage, job, exhibit, whole, folder, highest(steps), pace.advance)
     pace.finish()

@@ -18,7 +18,7 @@ from playe_assets.examination.inbox import keep, look, place_for
 from playe_assets.examination.intake import take_delivery
 from playe_assets.examination.marks_on import checked_marks, with_marks
 from playe_assets.examination.plan import Plan, plan
-from playe_assets.examination.stage import Stage
+from playe_assets.examination.stage import Stage, Words
 from playe_assets.media.limits import Limits
 
 
@@ -137,7 +137,10 @@ def _take(
         "files": seen.files, "bytes": seen.total_bytes, "fingerprint": seen.fingerprint})  # fmt: skip
 
     def on_exhibit(exhibit: Exhibit, _facts: Mapping[str, Any]) -> None:
-        stage.progress(f"{exhibit.number} {exhibit.status.value}", len(taken), seen.files)
+        said = Words(
+            "clips.taken", exhibit=exhibit.number, status=Words(f"report.word.status.{exhibit.status.value}")
+        )
+        stage.progress(said, len(taken), seen.files)
         taken.append(exhibit)
 
     taken: list[Exhibit] = []

@@ -20,11 +20,12 @@ from playe_assets.core.values import (
     MediaKind,
     MetricsManifest,
 )
+from playe_assets.examination.clips.pace import Pace
 from playe_assets.examination.engine import engine_fields
 from playe_assets.examination.measure_found import Found, found_of
 from playe_assets.examination.measure_pairs import Compared, Sides, pairs_of
 from playe_assets.examination.plan import Plan
-from playe_assets.examination.stage import Stage, exhibit_faults, reason_of
+from playe_assets.examination.stage import Stage, Words, exhibit_faults, reason_of
 
 MAIN_KINDS = ("photo", "master")
 
@@ -120,15 +121,19 @@ def _row(stage: Stage, made: Plan, sides: Sides, found: Found) -> dict[str, Any]
     ) as work:
         workers = [m.cls(m.params, made.load(m.needs, stage.settings)) for m in made.metrics]
         series = Series([c for m in made.metrics for c in m.cls.columns])
-        for compared in pairs_of(stage, sides, found, made.preset.compare_every_s):
+        clip = exhibit.media is MediaKind.CLIP
+        frames = exhibit.facts.frame_count if exhibit.facts else 0
+        pace = Pace(stage, Words("clips.frames_compared", derivative=derivative.number), frames)
+        for compared in pairs_of(stage, sides, found, made.preset.compare_every_s, pace.advance):
             series.add(compared, _values(workers, compared, found))
+        if clip:
+            pace.finish()
         means = series.over()
         for worker in workers:
             for name, value in worker.finish().items():
                 means[name] = None if value is None else round(float(value), 6)
         work.metrics.update(means)
         work.extra.update(engine_fields({k: m for w in workers for k, m in w.models.items()}))
-        clip = exhibit.media is MediaKind.CLIP
         stored = stage.store.put_bytes(series.parquet()) if clip else None
         work.outputs += [stored] if stored else []
     media = exhibit.media.value if exhibit.media else None

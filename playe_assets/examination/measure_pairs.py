@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -60,11 +60,18 @@ class Sides:
         return known
 
 
-def pairs_of(stage: Stage, sides: Sides, found: Found, every_s: float) -> Iterator[Compared]:
+def _nobody() -> None:
+    """Nobody counts the frames."""
+
+
+def pairs_of(
+    stage: Stage, sides: Sides, found: Found, every_s: float, advance: Callable[[], object] = _nobody
+) -> Iterator[Compared]:
     """The pairs to measure: a photograph's one; of a clip the first frame, one every `every_s`, and the last.
 
     Frames of a clip come upright, with the frame just before in the same shot as `previous`. Both clips are
-    decoded once, side by side; no more than two frames of each are held.
+    decoded once, side by side; no more than two frames of each are held. `advance` is called for every frame
+    of a clip that was read, measured or not.
 
     Raises:
         IntegrityError: exhibit and derivative do not have as many frames, or the derivative's frames are not
@@ -73,7 +80,7 @@ def pairs_of(stage: Stage, sides: Sides, found: Found, every_s: float) -> Iterat
     if sides.exhibit.media is MediaKind.PHOTO:
         yield Compared(_photo(stage, sides, found.faces.get(0, ())))
     else:
-        yield from _clip(stage, sides, found, Fraction(str(every_s)))
+        yield from _clip(stage, sides, found, Fraction(str(every_s)), advance)
 
 
 def _photo(stage: Stage, sides: Sides, faces: tuple[Detection, ...]) -> Pair:
@@ -89,7 +96,9 @@ def _turn(facts: StreamFacts) -> Enhancer:
     return ENHANCERS.get("orient")(None, facts)
 
 
-def _clip(stage: Stage, sides: Sides, found: Found, every: Fraction) -> Iterator[Compared]:
+def _clip(
+    stage: Stage, sides: Sides, found: Found, every: Fraction, advance: Callable[[], object]
+) -> Iterator[Compared]:
     exhibit, facts = sides.exhibit, facts_of(sides.exhibit)
     turn, base = _turn(facts), Fraction(facts.time_base or "1/1000")
     with ExitStack() as stack:
@@ -124,6 +133,7 @@ def _clip(stage: Stage, sides: Sides, found: Found, every: Fraction) -> Iterator
                 due = every * (at // every + 1)
                 yield _upright(held, turn, found)
                 told = True
+            advance()
         if held is not None and not told:
             yield _upright(held, turn, found)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from playe_assets.core.canonical import from_plain
 from playe_assets.core.errors import IntegrityError, PlayeError, TransientError
+from playe_assets.core.texts import text
 from playe_assets.core.values import IngestManifest, Reason
 from playe_assets.custody.environment import code_version
 from playe_assets.custody.record import Recorder
@@ -18,11 +19,31 @@ from playe_assets.examination.settings import Settings
 from playe_assets.stores.case_store import CaseStore
 
 T = TypeVar("T")
-Progress = Callable[[str, int, int], None]
-"""(what, done, total): called at sensible steps, never once a frame."""
 
 
-def silent(_what: str, _done: int, _total: int) -> None:
+class Words:
+    """Words of the catalogue, put into a language by whoever shows them: `Words("clips.frames", exhibit="E001")`."""
+
+    def __init__(self, key: str, /, **facts: Any) -> None:
+        """A fact may be `Words` itself."""
+        self.key = key
+        self.facts = facts
+
+    def said(self, language: str) -> str:
+        """The sentence in `language` (`en` or `ru`)."""
+        return text(self.key, language, **{k: in_language(v, language) for k, v in self.facts.items()})
+
+
+def in_language(what: Any, language: str) -> Any:
+    """`Words` as a sentence; anything else as it is."""
+    return what.said(language) if isinstance(what, Words) else what
+
+
+Progress = Callable[[str | Words, int, int], None]
+"""(what, done, total): called at sensible steps, never once a frame. A plain string is the same in any language."""
+
+
+def silent(_what: str | Words, _done: int, _total: int) -> None:
     """Progress that nobody watches."""
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from playe_assets.core.contracts import Detector, Enhancer, Frame
-from playe_assets.core.texts import text
 from playe_assets.core.tracks import Shot
 from playe_assets.core.values import Exhibit, FrameDetections, StreamFacts
 from playe_assets.enhancers import ENHANCERS
@@ -20,7 +19,7 @@ from playe_assets.examination.sampling import Sampling
 from playe_assets.examination.shots import METHOD as CUT_METHOD
 from playe_assets.examination.shots import REFERENCE as CUTS
 from playe_assets.examination.shots import ContentScore, InShot, in_shots, shots_of
-from playe_assets.examination.stage import Stage
+from playe_assets.examination.stage import Stage, Words
 from playe_assets.examination.survey import METHOD, Surveyor
 from playe_assets.examination.tracks import Traits, traits_of
 from playe_assets.media.clip import read_clip
@@ -63,8 +62,7 @@ def watch_clip(
     stage: Stage, made: Plan, exhibit: Exhibit, facts: StreamFacts, seen: Pass, base: Fraction
 ) -> None:
     """One pass over the clip: every frame is surveyed, sampled ones go to the detectors that ask for them."""
-    pace = Pace(stage, text("survey.frames", stage.settings.language, exhibit=exhibit.number),
-                facts.frame_count)  # fmt: skip
+    pace = Pace(stage, Words("survey.frames", exhibit=exhibit.number), facts.frame_count)
     upright = _upright(facts)  # boxes lie in the upright frame, whatever the steps do
     starts: list[int] = []
     first: int | None = None
@@ -118,5 +116,5 @@ def survey_method(made: Plan) -> dict[str, object]:
     params = {"threshold": shots.threshold, "min_frames": shots.min_frames,
               "moving_share": shots.moving_share, **CUT_METHOD, **METHOD,
               "join_s": float(JOIN_S)}  # fmt: skip
-    return {"label": "shots", "name": "shots", "version": "1", "reference": CUTS, "params": params,
+    return {"label": "shots", "name": "shots", "version": "2", "reference": CUTS, "params": params,
             "weights": {}}  # fmt: skip

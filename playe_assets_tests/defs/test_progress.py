@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from playe_assets.defs.resources import _Said
 from playe_assets.examination.clips.pace import Pace
+from playe_assets.examination.stage import Words
 
 
 def _lines(seconds, frames, every_s):
@@ -33,11 +34,15 @@ def test_the_end_is_always_said_and_another_exhibit_begins_anew():
 def test_frames_done_rate_and_time_left_are_told_at_sensible_steps(laboratory):
     told, now = [], [0.0]
     stage = replace(laboratory.stage("PACE-1"), progress=lambda *said: told.append(said))
-    pace = Pace(stage, "E001 frames", 1000, done=500, clock=lambda: now[0])
+    pace = Pace(stage, Words("clips.frames", exhibit="E001"), 1000, done=500, clock=lambda: now[0])
     for _ in range(250):
         now[0] += 0.1
         pace.advance()
     pace.finish()
-    assert told[0] == ("E001 frames 10 frames/s, 0:00:50 left", 505, 1000)
+    what, *counts = told[0]
+    assert counts == [505, 1000]
+    # Who shows it puts it into his language, whatever the laboratory's is.
+    assert what.said("en") == "E001 frames 10 frames/s, 0:00:50 left"
+    assert what.said("ru") == "E001: кадры 10 кадров/с, осталось 0:00:50"
     assert told[-1][1:] == (750, 750)
     assert len(told) <= 250 * 0.1 / 0.5 + 1

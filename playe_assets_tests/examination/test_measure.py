@@ -101,6 +101,13 @@ def test_without_known_cuts_every_frame_but_the_first_has_one_before_it(laborato
     assert [c.pair.previous is None for c in compared] == [True] + [False] * 19
 
 
+def test_every_frame_that_is_read_counts_as_progress_though_few_are_compared(laboratory, tmp_path):
+    stage, both = sides(laboratory, tmp_path)
+    read = []
+    compared = list(pairs_of(stage, both, Found(), 10.0, lambda: read.append(None)))
+    assert (len(read), len(compared)) == (20, 2)
+
+
 @pytest.mark.parametrize("made", [19, 21])
 def test_a_master_with_another_number_of_frames_is_refused(laboratory, tmp_path, made):
     stage, both = sides(laboratory, tmp_path, made=made)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from playe_assets.core.texts import text
-from playe_assets.examination.stage import Stage
+from playe_assets.examination.stage import Stage, Words
 
 _SAY_EVERY_S = 0.5
 
@@ -15,11 +14,15 @@ class Pace:
     """Counts frames and tells the stage now and then; the rate is that of the frames worked, not of those reused."""
 
     def __init__(
-        self, stage: Stage, what: str, total: int, done: int = 0, clock: Callable[[], float] = time.monotonic
+        self,
+        stage: Stage,
+        what: Words,
+        total: int,
+        done: int = 0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.stage = stage
         self.what = what
-        """A key under `clips.` in the catalogue, with `{exhibit}` filled in by `said`."""
         self.total = total
         self.done = done
         self._clock = clock
@@ -39,13 +42,12 @@ class Pace:
         """All of it is done, whatever the container promised."""
         self.stage.progress(self.words(self._clock()), self.done, self.done)
 
-    def words(self, now: float) -> str:
-        """Such as `E001 frames 35.2/s, 0:01:34 left`."""
-        language = self.stage.settings.language
+    def words(self, now: float) -> Words:
+        """Such as `E001 frames 35.2 frames/s, 0:01:34 left`."""
         seconds, worked = now - self._began, self.done - self._first
         if worked <= 0 or seconds <= 0:
             return self.what
         rate = worked / seconds
         left = max(0, round((self.total - self.done) / rate))
         shown = f"{left // 3600}:{left // 60 % 60:02d}:{left % 60:02d}"
-        return f"{self.what} {text('clips.pace', language, rate=f'{rate:.3g}', left=shown)}"
+        return Words("clips.pace", what=self.what, rate=f"{rate:.3g}", left=shown)
