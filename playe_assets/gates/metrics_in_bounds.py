@@ -15,11 +15,20 @@ from typing import Any, ClassVar
 from playe_assets.core.contracts import Evidence, Gate
 from playe_assets.core.errors import IntegrityError
 from playe_assets.core.presets import Threshold
-from playe_assets.core.values import Verdict
+from playe_assets.core.values import MediaKind, Verdict
+
+_OVER_TIME = ("warped_error_", "luma_flicker_")
+"""Columns that need two frames of one shot."""
+_ELSEWHERE = ("_reference", "identity_distance")
+"""How columns end whose absence says nothing: there is no reference; the gate `identity` judges the face."""
 
 
 class MetricsInBounds(Gate):
-    """One verdict a threshold and derivative, `on_fail` from the preset; and one for the table's form."""
+    """One verdict a threshold and derivative, `on_fail` from the preset; and one for the table's form.
+
+    Of a clip a column with a threshold but without a value is a warning, whatever `on_fail` says: nothing was judged,
+    and the report says so instead of being silent.
+    """
 
     name: ClassVar[str] = "metrics_in_bounds"
     stage: ClassVar[str] = "qa_metrics"
@@ -37,6 +46,7 @@ class MetricsInBounds(Gate):
         verdicts = [self._form(validator, rows, evidence.suites)]
         for threshold in evidence.thresholds:
             verdicts += self._bounds(validator, rows, threshold)
+            verdicts += self._not_judged(evidence, rows, threshold)
         return verdicts
 
     def _form(self, validator: _Validator, rows: list[dict[str, Any]], suites: Path) -> Verdict:
@@ -62,13 +72,47 @@ class MetricsInBounds(Gate):
         if not result["success"] and not outside:
             # It did not judge (an exception inside it is answered like this): never read as passed.
             raise IntegrityError("gate.no_answer", gate=self.name, column=threshold.column)
-        low = "-" if threshold.low is None else f"{threshold.low:g}"
-        high = "-" if threshold.high is None else f"{threshold.high:g}"
         return [
             Verdict(self.name, self.kind, index not in outside, row["exhibit"], row["derivative"],
-                    threshold.column, f"{row[threshold.column]:.6g}", f"{low} .. {high}", threshold.on_fail)
+                    threshold.column, f"{row[threshold.column]:.6g}", _allowed(threshold), threshold.on_fail)
             for index, row in enumerate(chosen)
         ]  # fmt: skip
+
+    def _not_judged(
+        self, evidence: Evidence, rows: list[dict[str, Any]], threshold: Threshold
+    ) -> list[Verdict]:
+        column = threshold.column
+        if threshold.media is MediaKind.PHOTO or column.endswith(_ELSEWHERE):
+            return []
+        return [
+            Verdict(self.name, self.kind, False, row["exhibit"], row["derivative"], column,
+                    _why_not(evidence, row, column), _allowed(threshold), "warn")
+            for row in rows
+            if row["media"] == MediaKind.CLIP.value and row.get(column) is None
+        ]  # fmt: skip
+
+
+def _allowed(threshold: Threshold) -> str:
+    low, high = ("-" if bound is None else f"{bound:g}" for bound in (threshold.low, threshold.high))
+    return f"{low} .. {high}"
+
+
+def _why_not(evidence: Evidence, row: dict[str, Any], column: str) -> str:
+    """Why a clip has no value in a column, as far as the manifests tell it."""
+    if column.startswith(_OVER_TIME):
+        found = evidence.detections.get(row["exhibit"])
+        shots = found.shots if found is not None else ()
+        alone = bool(shots) and all(s.first_frame == s.last_frame for s in shots)
+        if row["frames_compared"] < 2 or alone:
+            return "not judged: too few frames to judge, no two follow each other in one shot"
+        entries = evidence.enhanced.entries if evidence.enhanced else ()
+        steps = [s for e in entries if e.exhibit == row["exhibit"] for s in e.steps]
+        if any(s.measured.get("frames_moved", 0.0) > 0 for s in steps):
+            return (
+                "not judged: a step moved the picture, so the clip changes along other paths than its source"
+            )
+        return "not judged: no two neighbouring frames could be compared (too small, too unlike, or a cut between them)"
+    return "not judged: measured in no frame"
 
 
 class _Validator:
