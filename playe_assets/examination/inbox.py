@@ -123,6 +123,9 @@ def look(folder: Path, settings: Settings, now: float) -> Dropped:
         for wanted in (*case.references, *case.references.values()):
             if os.fsencode(wanted) not in there:
                 return refuse(CaseFileError("intake.reference_absent", name=wanted), case)
+        for marked in case.marks:
+            if os.fsencode(marked.file) not in there:
+                return refuse(marked.absent(NAME), case)
     return answer("ready", case)
 
 

@@ -151,7 +151,7 @@ def _take(
         known=known,
         references=given.references,
         limits=limits,
-        marked=[m.file for m in given.marks],
+        marked=given.marks,
         on_exhibit=on_exhibit,
         recorder=stage.recorder,
     )

@@ -17,6 +17,7 @@ from playe_assets.core.canonical import to_plain
 from playe_assets.core.errors import CaseFileError, EvidenceChangedError, UnsafePathError
 from playe_assets.core.values import Exhibit, ExhibitStatus, Reason, Refusal, Role
 from playe_assets.examination.acquire import Acquired, ReadError, acquire
+from playe_assets.examination.marks import Marked
 from playe_assets.examination.names import shown
 from playe_assets.examination.safe_open import Entry, drop_folder, open_beneath, reason_of, walk
 from playe_assets.media.limits import Limits
@@ -69,7 +70,7 @@ def take_delivery(
     known: Sequence[Exhibit],
     references: Mapping[str, str],
     limits: Limits,
-    marked: Sequence[str] = (),
+    marked: Sequence[Marked] = (),
     on_exhibit: OnExhibit | None = None,
     recorder: Recorder | None = None,
 ) -> Delivery:
@@ -79,7 +80,7 @@ def take_delivery(
         delivery: 1 for the first delivery of the case, 2 for the next.
         known: exhibits of earlier deliveries; numbers go on after theirs and are never used again.
         references: relative name of an exhibit to that of the reference it is compared with (`case.yaml`).
-        marked: relative names of the clips that `marks` (`case.yaml`) speaks of.
+        marked: regions of clips (`marks` of `case.yaml`), each with the relative name of its clip.
         on_exhibit: called after each new exhibit, with its numbers for a progress display.
         recorder: writes `custody.acquired`, `custody.refused` and `processing.identified` to the log.
 
@@ -117,11 +118,11 @@ def _there(entries: Sequence[Entry], known: Sequence[Exhibit]) -> set[bytes]:
     return {e.name for e in entries if e.refused is None} | {bytes.fromhex(e.name_hex) for e in known}
 
 
-def _marked_are_there(marked: Sequence[str], entries: Sequence[Entry], known: Sequence[Exhibit]) -> None:
+def _marked_are_there(marked: Sequence[Marked], entries: Sequence[Entry], known: Sequence[Exhibit]) -> None:
     there = _there(entries, known)
-    for name in marked:
-        if os.fsencode(name) not in there:
-            raise CaseFileError("intake.mark_absent", name=shown(os.fsencode(name)))
+    for one in marked:
+        if os.fsencode(one.file) not in there:
+            raise one.absent("case.yaml")
 
 
 def _take(work: _Intake, root: int, entry: Entry) -> Exhibit | None:

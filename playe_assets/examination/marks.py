@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from fractions import Fraction
@@ -10,6 +11,7 @@ from typing import Any
 from playe_assets.core.errors import CaseFileError
 from playe_assets.core.tracks import Mark
 from playe_assets.core.yamlfile import Block
+from playe_assets.examination.names import shown
 
 _KEYS = ("file", "frame", "time_s", "box", "label")
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
@@ -19,11 +21,14 @@ _SMALLEST_PX = 4.0
 _LONGEST_S = 10_000_000
 _ALLOWED = {
     "file": "the clip's path below the folder",
-    "frame": "a whole number from 0 upward, or time_s instead of it",
-    "time_s": "seconds after the clip's first frame, or frame instead of it",
+    "frame": "a whole number from 0 upward",
+    "time_s": "seconds after the clip's first frame",
     "box": f"[x, y, width, height] in px of the upright frame, width and height at least {_SMALLEST_PX:g}",
     "label": "1 to 32 letters, digits, '_' or '-', such as plate",
 }
+
+
+_NONE = {"file": "case.mark_no_file", "box": "case.mark_no_box", "label": "case.mark_no_label"}
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,11 @@ class Marked:
     file: str
     mark: Mark
     line: int
+
+    def absent(self, file: str) -> CaseFileError:
+        """What is said where the case file `file` marks a clip that is not there."""
+        name = shown(os.fsencode(self.file))
+        return CaseFileError("intake.mark_absent", file=file, line=self.line, name=name)
 
 
 def read_marks(block: Block, file: str) -> tuple[Marked, ...]:
@@ -53,6 +63,9 @@ def _mark(item: Block, file: str) -> Marked:
         if key not in _KEYS:
             raise CaseFileError("case.unknown_key", file=file, line=item.lines[key], key=key,
                                 allowed=", ".join(_KEYS))  # fmt: skip
+    for key, code in _NONE.items():
+        if item.get(key) is None:
+            raise CaseFileError(code, file=file, line=item.lines.get(key, item.line))
     name, label, box = item.get("file"), item.get("label"), item.get("box")
     if not isinstance(name, str) or not name or not name.isprintable() or name.startswith("/") \
             or ".." in name.split("/"):  # fmt: skip
@@ -63,8 +76,11 @@ def _mark(item: Block, file: str) -> Marked:
             or min(box[2:]) < _SMALLEST_PX:  # fmt: skip
         raise _wrong(item, file, "box")
     frame, seconds = item.get("frame"), item.get("time_s")
-    if (frame is None) == (seconds is None):
-        raise _wrong(item, file, "frame")
+    if frame is None and seconds is None:
+        raise CaseFileError("case.mark_no_moment", file=file, line=item.line)
+    if frame is not None and seconds is not None:
+        raise CaseFileError("case.mark_two_moments", file=file, line=max(item.lines["frame"], item.lines["time_s"]),
+                            frame=repr(frame)[:200], seconds=repr(seconds)[:200])  # fmt: skip
     if frame is not None and (isinstance(frame, bool) or not isinstance(frame, int) or frame < 0):
         raise _wrong(item, file, "frame")
     if seconds is not None and not _number(seconds, _LONGEST_S):

@@ -7,11 +7,10 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from playe_assets.core.errors import CaseFileError, CommandError
+from playe_assets.core.errors import CommandError
 from playe_assets.examination.case_file import NAME, CaseFile, read_case_file, valid_case_id
 from playe_assets.examination.cases import CaseFolder
 from playe_assets.examination.inbox import special_files
-from playe_assets.examination.names import shown
 from playe_assets.examination.plan import plan
 from playe_assets.examination.settings import Settings
 
@@ -51,7 +50,7 @@ def _marked_are_there(settings: Settings, folder: Path, case_id: str, given: Cas
         return  # an earlier delivery may have brought it
     for marked in given.marks:
         if not (folder / marked.file).is_file():
-            raise CaseFileError("intake.mark_absent", name=shown(os.fsencode(marked.file)))
+            raise marked.absent(NAME)
 
 
 def drop(

@@ -112,6 +112,23 @@ def test_a_bad_case_file_moves_the_folder_aside_with_the_reason_and_does_not_sto
     assert "case.yaml, line 2: there is no key 'prest'" in (moved / "REASON.txt").read_text(encoding="utf-8")
 
 
+def test_a_mark_on_a_file_that_is_not_there_moves_the_folder_aside_and_the_tick_names_no_file(
+    inbox, instance, laboratory
+):
+    bad = drop(inbox, "MARK-1")
+    with (bad / "case.yaml").open("a", encoding="utf-8") as file:
+        file.write("marks:\n  - {file: gone.mp4, frame: 0, box: [0, 0, 9, 9], label: plate}\n")
+    line = len((bad / "case.yaml").read_text(encoding="utf-8").splitlines())
+    time.sleep(0.1)
+    answer = tick(instance)
+    assert isinstance(answer, dg.SkipReason)
+    told = f"case.yaml, line {line}: the mark is on"
+    assert told in answer.skip_message and "gone" not in answer.skip_message
+    reason = (laboratory.settings.rejected / "MARK-1" / "REASON.txt").read_text(encoding="utf-8")
+    assert f"{told} gone.mp4" in reason and "Correct the name or add the file" in reason
+    assert not bad.exists()
+
+
 def test_a_tick_that_only_rejects_says_so(inbox, instance):
     bad = drop(inbox, "BAD-1")
     (bad / "case.yaml").write_text("case: [1]\n", encoding="utf-8")

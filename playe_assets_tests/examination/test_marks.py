@@ -35,18 +35,14 @@ def test_marks_are_read_with_their_lines_and_exact_times():
 @pytest.mark.parametrize(
     ("mark", "key", "words"),
     [
-        ("{frame: 1, box: [0, 0, 9, 9], label: a}", "marks file", "below the folder"),
         ("{file: ../a.mp4, frame: 1, box: [0, 0, 9, 9], label: a}", "marks file", "below the folder"),
         ("{file: a.mp4, frame: 1, box: [0, 0, 9], label: a}", "marks box", "upright"),
         ("{file: a.mp4, frame: 1, box: [0, 0, 9, 2], label: a}", "marks box", "at least 4"),
         ("{file: a.mp4, frame: 1, box: [0, 0, .nan, 9], label: a}", "marks box", "upright"),
         ("{file: a.mp4, frame: 1, box: [-1, 0, 9, 9], label: a}", "marks box", "upright"),
-        ("{file: a.mp4, frame: 1, time_s: 1, box: [0, 0, 9, 9], label: a}", "marks frame", "instead"),
-        ("{file: a.mp4, box: [0, 0, 9, 9], label: a}", "marks frame", "instead"),
         ("{file: a.mp4, frame: -1, box: [0, 0, 9, 9], label: a}", "marks frame", "upward"),
         ("{file: a.mp4, time_s: x, box: [0, 0, 9, 9], label: a}", "marks time_s", "seconds"),
         ("{file: a.mp4, frame: 1, box: [0, 0, 9, 9], label: a b}", "marks label", "letters"),
-        ("{file: a.mp4, frame: 1, box: [0, 0, 9, 9]}", "marks label", "letters"),
     ],
 )
 def test_a_wrong_mark_is_refused_with_its_line_and_what_is_allowed(mark, key, words):
@@ -54,6 +50,26 @@ def test_a_wrong_mark_is_refused_with_its_line_and_what_is_allowed(mark, key, wo
         parse_case_file(_case(GOOD, mark))
     assert (caught.value.facts["line"], caught.value.facts["key"]) == (4, key)
     assert words in caught.value.message("en") and "case.yaml" in caught.value.message("ru")
+
+
+@pytest.mark.parametrize(
+    ("mark", "words", "in_russian"),
+    [
+        ("{frame: 1, box: [0, 0, 9, 9], label: a}", "names no clip. Add file:", "не указан клип"),
+        ("{file: a.mp4, frame: 1, label: a}", "has no box. Add box:", "нет рамки"),
+        ("{file: a.mp4, frame: 1, box: [0, 0, 9, 9]}", "has no label. Say what it shows", "нет метки"),
+        ("{file: a.mp4, frame: 1, box: [0, 0, 9, 9], label: }", "has no label", "нет метки"),
+        ("{file: a.mp4, box: [0, 0, 9, 9], label: a}", "names no moment. Add frame:", "не указан момент"),
+        ("{file: a.mp4, frame: 2, time_s: 1.5, box: [0, 0, 9, 9], label: a}",
+         "names two moments, frame 2 and time_s 1.5. Keep one", "два момента: frame 2 и time_s 1.5"),
+    ],
+)  # fmt: skip
+def test_what_a_mark_lacks_or_says_twice_is_told_in_a_sentence_of_its_own(mark, words, in_russian):
+    with pytest.raises(CaseFileError) as caught:
+        parse_case_file(_case(GOOD, mark))
+    assert f"case.yaml, line 4: the mark {words}" in caught.value.message("en")
+    assert "case.yaml, строка 4" in caught.value.message("ru") and in_russian in caught.value.message("ru")
+    assert "None" not in caught.value.message("en")
 
 
 def test_an_unknown_key_and_a_mark_that_is_no_mapping_are_refused():
@@ -126,9 +142,9 @@ def test_a_mark_on_a_file_that_is_not_there_is_refused_before_anything_is_taken(
     folder, store = tmp_path / "in", CaseStore(tmp_path / "case")
     folder.mkdir()
     (folder / "note.txt").write_text("x")
+    given = _marks("{file: gone.mp4, frame: 0, box: [0, 0, 9, 9], label: p}")
     with pytest.raises(CaseFileError) as caught:
-        take_delivery(
-            store, folder, delivery=1, known=[], references={}, limits=Limits(), marked=["gone.mp4"]
-        )
+        take_delivery(store, folder, delivery=1, known=[], references={}, limits=Limits(), marked=given)
     assert caught.value.code == "intake.mark_absent"
-    assert "gone.mp4" in caught.value.message("en") and "gone.mp4" in caught.value.message("ru")
+    assert caught.value.message("en").startswith("case.yaml, line 3: the mark is on gone.mp4")
+    assert "gone.mp4" in caught.value.message("ru")
