@@ -126,6 +126,38 @@ def test_noise_of_a_colourless_scene_is_no_cut(level, sigma):
     assert found(noisy)[0] == [0]
 
 
+@pytest.mark.parametrize("sigma", [33, 55])
+@pytest.mark.parametrize("size", [(216, 384), (144, 256)])
+def test_heavy_noise_in_brightness_and_colour_is_no_cut_and_hides_none(size, sigma):
+    def heavy(seed: int, count: int):
+        rng = np.random.default_rng(seed)
+        half = (size[1] // 2, size[0] // 2)
+        for picture in room(seed, count, *size):
+            luma = cv2.cvtColor(picture, cv2.COLOR_RGB2YCrCb).astype(np.float64)
+            grain = [rng.normal(0, sigma, size)]  # colour is stored for every second px each way
+            grain += [cv2.resize(rng.normal(0, sigma, half[::-1]), size[::-1]) for _ in "rb"]
+            coded = np.clip(np.rint(luma + np.stack(grain, 2)), 0, 255).astype(np.uint8)
+            yield cv2.cvtColor(coded, cv2.COLOR_YCrCb2RGB)
+
+    assert found([*heavy(1, 14), *heavy(2, 12)])[0] == [0, 14]
+
+
+def test_a_run_in_which_every_frame_changes_is_one_shot():
+    # No copy, however averaged, is calm in the end: a picture that breaks up, strobes or drowns in noise.
+    def wild(seed: int, count: int):
+        rng = np.random.default_rng(seed)
+        for _ in range(count):
+            coarse = rng.integers(0, 256, (3, 5, 3)).astype(np.uint8)
+            yield cv2.resize(coarse, (160, 90), interpolation=cv2.INTER_NEAREST)
+
+    starts, shots = found(wild(5, 60))
+    assert starts == [0] and len(shots) == 1
+    # Where it begins and ends, at most its rim is told apart: the scenes around it stay whole.
+    starts, shots = found([*room(1, 30), *wild(5, 40), *room(2, 30)])
+    assert len(shots) <= 10 and starts[-1] <= 70
+    assert any(s.last_frame - s.first_frame + 1 >= 30 and s.first_frame in (0, 30) for s in shots)
+
+
 def test_grey_scenes_of_one_brightness_are_cut_by_their_shapes():
     one, two = (cv2.cvtColor(next(room(seed, 1)), cv2.COLOR_RGB2GRAY) for seed in (1, 2))
     alike = [
