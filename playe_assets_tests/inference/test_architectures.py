@@ -26,7 +26,9 @@ TOLERANCE = 2e-5
 
 def given(sample: Made) -> Any:
     low, high = {"0..1": (0, 1), "0..255": (0, 255), "-1..1": (-1, 1)}[sample.card.input.range]
-    noise = torch.rand(1, samples_of(sample.card), sample.side, sample.side, generator=torch.Generator().manual_seed(1))
+    noise = torch.rand(
+        1, samples_of(sample.card), sample.side, sample.side, generator=torch.Generator().manual_seed(1)
+    )
     return noise * (high - low) + low
 
 
