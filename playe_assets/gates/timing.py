@@ -6,6 +6,7 @@ master's record; the ledger itself was filled while frames passed through the st
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from playe_assets.core.contracts import Evidence, Gate
@@ -36,7 +37,7 @@ class Timing(Gate):
             of_exhibit = {d.kind: d for d in evidence.enhanced.derivatives if d.exhibit == entry.exhibit}
             master = of_exhibit.get("master")
             try:
-                problem = _problem(evidence, clips[entry.exhibit], entry, of_exhibit.get("ledger"), master)
+                problem = _problem(evidence, clips[entry.exhibit], entry, of_exhibit)
             except PlayeError as refused:  # a ledger or survey that is none
                 problem = refused.message()
             found.append(
@@ -59,9 +60,9 @@ def _problem(
     evidence: Evidence,
     exhibit: Exhibit,
     entry: Enhanced,
-    ledger: Derivative | None,
-    master: Derivative | None,
+    of_exhibit: Mapping[str, Derivative],
 ) -> str:
+    ledger, master = of_exhibit.get("ledger"), of_exhibit.get("master")
     if ledger is None or master is None:
         return "no ledger or no master"
     if not entry.frames_out == entry.frames_decoded == master.frame_count:
@@ -74,6 +75,7 @@ def _problem(
         or _times(account)
         or _against_the_survey(evidence, exhibit, account)
         or _against_the_master(account, master)
+        or _against_the_proxy(account, of_exhibit.get("proxy"))
     )
 
 
@@ -126,4 +128,19 @@ def _against_the_survey(evidence: Evidence, exhibit: Exhibit, account: LedgerCol
 def _against_the_master(account: LedgerColumns, master: Derivative) -> str:
     if account.frames_sha256() != master.pixel_sha256:
         return "the frames' digests are not those of the master"
+    return ""
+
+
+def _against_the_proxy(account: LedgerColumns, proxy: Derivative | None) -> str:
+    """The viewing copy's packets, read from the finished file: as many as frames, each after the one before."""
+    if proxy is None:
+        return ""
+    if proxy.frame_count != len(account):
+        return f"the viewing copy holds {proxy.frame_count} frames, the ledger has {len(account)}"
+    times = account.proxy_written_pts
+    if times is None:
+        return "the ledger does not state the times of the viewing copy"
+    still = times[1:] <= times[:-1]
+    if still.any():
+        return f"frame {int(still.argmax()) + 1} of the viewing copy does not stand after the one before"
     return ""

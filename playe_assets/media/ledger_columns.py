@@ -8,7 +8,7 @@ from math import lcm
 from typing import TYPE_CHECKING, Any, Final
 
 from playe_assets.core.errors import IntegrityError
-from playe_assets.media.time_ledger import FIXED, KINDS, LedgerClock, clock_of
+from playe_assets.media.time_ledger import KINDS, PROXY, LedgerClock, clock_of, columns_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LedgerColumns:
-    """A time ledger as columns of one length n, without what the steps measured: 94 bytes a frame."""
+    """A time ledger as columns of one length n, without what the steps measured: 102 bytes a frame."""
 
     clock: LedgerClock
     output_pts: npt.NDArray[np.int64]
@@ -32,6 +32,8 @@ class LedgerColumns:
     """(n,): places in `KINDS`."""
     fused_from: npt.NDArray[np.int32]
     corrupt: npt.NDArray[np.bool_]
+    proxy_written_pts: npt.NDArray[np.int64] | None = None
+    """None where the ledger says nothing of a viewing copy."""
 
     def __len__(self) -> int:
         return len(self.output_pts)
@@ -83,15 +85,16 @@ def read_ledger_columns(data: bytes) -> LedgerColumns:
     try:
         file = pq.ParquetFile(pa.BufferReader(data))
         clock, count, done = clock_of(file.schema_arrow), file.metadata.num_rows, 0
-        names = ("output_pts", "written_pts", "source_pts", "fused_from", "corrupt")
-        kinds = (np.int64, np.int64, np.int64, np.int32, np.bool_)
-        plain: dict[str, Any] = {n: np.empty(count, k) for n, k in zip(names, kinds, strict=True)}
+        own = list(columns_of(clock))
+        names = ("output_pts", "written_pts", "source_pts", "fused_from", "corrupt", PROXY)
+        kinds = (np.int64, np.int64, np.int64, np.int32, np.bool_, np.int64)
+        plain: dict[str, Any] = {n: np.empty(count, k) for n, k in zip(names, kinds, strict=True) if n in own}
         digests = {n: np.empty((count, 32), np.uint8) for n in ("source_sha256", "output_sha256")}
         kind = np.empty(count, np.uint8)
-        for batch in file.iter_batches(_BATCH, columns=list(FIXED), use_threads=False):
+        for batch in file.iter_batches(_BATCH, columns=own, use_threads=False):
             here = slice(done, done + batch.num_rows)
             wrong: dict[str, npt.NDArray[np.bool_]] = {}
-            for name in FIXED:
+            for name in own:
                 if name != "shot" and batch.column(name).null_count:
                     raise IntegrityError("ledger.parquet", what=name)
             for name, column in plain.items():

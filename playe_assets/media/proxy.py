@@ -5,6 +5,7 @@ Made once, from the lossless master, whose every frame is checked against its di
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from math import lcm
@@ -19,6 +20,7 @@ from playe_assets.core.errors import IntegrityError
 from playe_assets.media.clip import read_clip
 from playe_assets.media.clip_audio import AudioCopy
 from playe_assets.media.clip_encode import ClipEncoder, duration_of
+from playe_assets.media.containers import open_container
 from playe_assets.media.light import light_not_carried, x265_light
 from playe_assets.media.matroska_clock import CLOCK
 from playe_assets.media.pixel_digest import frame_sha256
@@ -141,11 +143,11 @@ def make_proxy(
     """Encode the frames of `master` to `out`, at the times `pts` (ticks of `base`), with `audio_from`'s sound.
 
     `expected` holds `frame_sha256` of each frame as it was handed to the master; `progress(done, total)` is
-    called after each frame.
+    called after each frame. What was written is read again, packet by packet and not decoded (`read_back`).
 
     Raises:
         IntegrityError: a frame of the master is not what was written, stands at another time, or their number
-            differs.
+            differs; or the finished file does not hold as many.
     """
     total = len(expected)
     stamps = _Stamps(master.name, base)
@@ -168,7 +170,20 @@ def make_proxy(
                     progress(done, total)
             if done != total:
                 raise IntegrityError("media.master_frames", file=master.name, found=done, expected=total)
-    return writer.report
+    report: WriteReport = writer.report
+    report.read_back = packet_times(out, report.written_time_base)
+    if len(report.read_back) != total:
+        raise IntegrityError("media.proxy_frames", file=out.name, found=len(report.read_back), expected=total)
+    return report
+
+
+def packet_times(path: Path, base: Fraction) -> array[int]:
+    """When each picture of the file is shown, ticks of `base`, in order of time; one that has no time is left out."""
+    with path.open("rb") as file, open_container(file) as container:
+        stream = container.streams.video[0]
+        ticks = Fraction(stream.time_base or base) / base
+        shown = (p.pts for p in container.demux(stream) if p.size and not p.is_discard)
+        return array("q", sorted(round(pts * ticks) for pts in shown if pts is not None))
 
 
 class _Stamps:

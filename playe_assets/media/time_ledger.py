@@ -29,6 +29,8 @@ FIXED: Final = {
     "corrupt": "bool", "shot": "int32",
 }  # fmt: skip
 """Columns that every ledger has, in order; `shot` may be null. Columns of numbers follow, by name."""
+PROXY: Final = "proxy_written_pts"
+"""The column (int64) between the two, where a viewing copy was made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ class LedgerFrame:
     shot: int | None = None
     numbers: Mapping[str, float] = field(default_factory=dict)
     """What the steps measured in it, `<step number>_<name>`; a name that other frames lack is null there."""
+    proxy_written_pts: int | None = None
+    """Ticks of the viewing copy's clock, read from its packets; None where none was made."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,10 @@ class LedgerClock:
     """Of the derivative's container."""
     shift: Fraction = Fraction(0)
     """Seconds added to every time of the container, audio included."""
+    proxy_time_base: Fraction | None = None
+    """Of the viewing copy's container; None where the ledger has no such column."""
+    proxy_shift: Fraction = Fraction(0)
+    """As `shift`, of the viewing copy."""
 
 
 def write_time_ledger(
@@ -75,20 +83,26 @@ def write_time_ledger(
     *,
     written_time_base: Fraction = CLOCK,
     shift: Fraction = Fraction(0),
+    proxy_time_base: Fraction | None = None,
+    proxy_shift: Fraction = Fraction(0),
 ) -> bytes:
     """The ledger's bytes; memory is about 200 bytes a frame, however it is iterated.
 
     Raises:
-        IntegrityError: rows that are not numbered 0, 1, 2 ..., or of an unknown kind.
+        IntegrityError: rows that are not numbered 0, 1, 2 ..., or of an unknown kind; some with a time in the viewing
+            copy and some, or `proxy_time_base`, without.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    columns: dict[str, Any] = {name: _column(kind) for name, kind in FIXED.items()}
+    kinds = {**FIXED, **({} if proxy_time_base is None else {PROXY: "int64"})}
+    columns: dict[str, Any] = {name: _column(kind) for name, kind in kinds.items()}
     numbers: dict[str, array[float]] = {}
     count = 0
     for row in rows:
         _check(row, count)
+        if (row.proxy_written_pts is None) != (proxy_time_base is None):
+            raise IntegrityError("ledger.row", line=count, what=PROXY)
         for name, values in columns.items():
             values.append(getattr(row, name))
         for name, value in row.numbers.items():
@@ -97,7 +111,7 @@ def write_time_ledger(
             held.append(value)
         count += 1
     fields = [pa.field(n, getattr(pa, k if k != "bool" else "bool_")(), nullable=n == "shot")
-              for n, k in FIXED.items()]  # fmt: skip
+              for n, k in kinds.items()]  # fmt: skip
     arrays = [pa.array(v, type=f.type) for f, v in zip(fields, columns.values(), strict=True)]
     for name in sorted(numbers):
         held = numbers[name]
@@ -106,6 +120,8 @@ def write_time_ledger(
         arrays.append(pa.array(held, type=pa.float64(), from_pandas=True))
     meta = {"schema": SCHEMA, "time_base": str(base), "written_time_base": str(written_time_base),
             "shift_s": str(shift)}  # fmt: skip
+    if proxy_time_base is not None:
+        meta |= {"proxy_time_base": str(proxy_time_base), "proxy_shift_s": str(proxy_shift)}
     table = pa.Table.from_arrays(arrays, schema=pa.schema(fields, metadata=meta))
     out = io.BytesIO()
     with pq.ParquetWriter(out, table.schema, compression="zstd", compression_level=3, version="2.6",
@@ -125,12 +141,13 @@ class LedgerFrames(Sequence[LedgerFrame]):
         return int(self._table.num_rows)
 
     def __iter__(self) -> Iterator[LedgerFrame]:
-        extra = [name for name in self._table.column_names if name not in FIXED]
+        own = [name for name in self._table.column_names if name in FIXED or name == PROXY]
+        extra = [name for name in self._table.column_names if name not in own]
         for batch in self._table.to_batches(max_chunksize=_AT_ONCE):
             columns = {name: batch.column(name).to_pylist() for name in batch.schema.names}
             for n in range(batch.num_rows):
                 measured = {name: columns[name][n] for name in extra if columns[name][n] is not None}
-                yield LedgerFrame(**{name: columns[name][n] for name in FIXED}, numbers=measured)
+                yield LedgerFrame(**{name: columns[name][n] for name in own}, numbers=measured)
 
     @overload
     def __getitem__(self, index: int) -> LedgerFrame: ...
@@ -174,22 +191,30 @@ def _table(data: bytes) -> tuple[pyarrow.Table, LedgerClock]:
     except (pa.ArrowException, OSError) as problem:
         raise IntegrityError("ledger.parquet", what=type(problem).__name__) from None
     clock = clock_of(table.schema)
-    for name in FIXED:
+    for name in columns_of(clock):
         if table.column(name).null_count and name != "shot":
             raise IntegrityError("ledger.parquet", what=name)
     return table, clock
+
+
+def columns_of(clock: LedgerClock) -> dict[str, str]:
+    """The columns beside those of numbers that a ledger of this clock has, with their types."""
+    return {**FIXED, **({} if clock.proxy_time_base is None else {PROXY: "int64"})}
 
 
 def clock_of(schema: pyarrow.Schema) -> LedgerClock:
     """The clock that the schema states; IntegrityError where it is not this schema."""
     meta = {k.decode(): v.decode() for k, v in (schema.metadata or {}).items()}
     try:
-        clock = LedgerClock(*(Fraction(meta[n]) for n in ("time_base", "written_time_base", "shift_s")))
+        names = ["time_base", "written_time_base", "shift_s"]
+        names += ["proxy_time_base", "proxy_shift_s"] if PROXY in schema.names else []
+        clock = LedgerClock(*(Fraction(meta[n]) for n in names))
     except (KeyError, ValueError, ZeroDivisionError) as problem:
         raise IntegrityError("ledger.parquet", what=type(problem).__name__) from None
-    if meta.get("schema") != SCHEMA or schema.names[: len(FIXED)] != list(FIXED):
+    kinds = columns_of(clock)
+    if meta.get("schema") != SCHEMA or schema.names[: len(kinds)] != list(kinds):
         raise IntegrityError("ledger.parquet", what=str(meta.get("schema")))
-    for name, kind in FIXED.items():
+    for name, kind in kinds.items():
         if str(schema.field(name).type) != kind:
             raise IntegrityError("ledger.parquet", what=name)
     return clock

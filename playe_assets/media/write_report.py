@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -33,6 +34,9 @@ class WriteReport:
     """Added to every time because the container cannot hold times before zero."""
     moved: int = 0
     """Frames whose source time is not after the one before, moved to keep the order."""
+    read_back: array[int] = field(default_factory=lambda: array("q"))
+    """Of a viewing copy: each frame's tick of `written_time_base`, in order of time, as the finished file's packets
+    give it back."""
     padded: tuple[int, int] = (0, 0)
     """Columns on the right and rows at the bottom that repeat the edge (viewing copy of an odd size)."""
     others: tuple[Reason, ...] = ()

@@ -212,3 +212,32 @@ def test_a_clip_without_ledger_is_refused(good):  # noqa: F811
     kept = tuple(d for d in good.enhanced.derivatives if d.kind != "ledger")
     evidence = replace(good, enhanced=replace(good.enhanced, derivatives=kept))
     assert _observed(evidence) == "no ledger or no master"
+
+
+def _viewed(evidence, times=range(0, FRAMES * 512, 512), frames=FRAMES, stated=True):
+    """The good case with a viewing copy whose packets stand at `times`."""
+    rows = ledger_rows()
+    clock = {"proxy_time_base": Fraction(1, 12800)} if stated else {}
+    if stated:
+        rows = [replace(r, proxy_written_pts=t) for r, t in zip(rows, times, strict=True)]
+    evidence = _ledger(evidence, rows, **clock)
+    derivatives = evidence.enhanced.derivatives
+    proxy = replace(derivatives[1], number="D004", kind="proxy", frame_count=frames)
+    return replace(evidence, enhanced=replace(evidence.enhanced, derivatives=(*derivatives, proxy)))
+
+
+def test_a_viewing_copy_of_as_many_frames_in_order_passes(good):  # noqa: F811
+    assert _judged(_viewed(good)).passed
+
+
+@pytest.mark.parametrize("frames", [None, FRAMES - 1, FRAMES + 1])
+def test_a_viewing_copy_of_another_number_of_frames_is_refused(good, frames):  # noqa: F811
+    assert _observed(_viewed(good, frames=frames)) == (
+        f"the viewing copy holds {frames} frames, the ledger has {FRAMES}"
+    )
+
+
+def test_a_viewing_copy_whose_frames_share_a_time_or_whose_times_are_not_stated_is_refused(good):  # noqa: F811
+    observed = _observed(_viewed(good, (0, 512, 512, 1024, 1536)))
+    assert observed == "frame 2 of the viewing copy does not stand after the one before"
+    assert "does not state the times" in _observed(_viewed(good, stated=False))

@@ -181,3 +181,43 @@ def test_a_wait_before_the_first_frame_keeps_the_ticks_exactly(tmp_path):
     pts = tuple(p + 1001 for p in VFR)
     _proxy(tmp_path, _frames(), pts=pts)
     assert [f.pts for f in read_clip(tmp_path / "p.mp4")] == list(pts)
+
+
+@pytest.mark.parametrize("deep", [False, True])
+@pytest.mark.parametrize(
+    ("pts", "shown"),
+    [(VFR, VFR), (tuple(p - 700 for p in VFR), VFR), ((0, 512, 512, 400, 3001, 9000), (0, 512, 513, 514, 3001, 9000))],
+)  # fmt: skip
+def test_the_finished_files_packets_are_read_again_for_its_own_account_of_time(tmp_path, deep, pts, shown):
+    report = _proxy(tmp_path, _frames(deep), HDR if deep else FACTS, pts=pts)
+    assert report.written_time_base == BASE
+    assert report.read_back.tolist() == list(shown) == [r.written_pts for r in report.rows]
+    assert report.moved == sum(report.recovered(s, BASE) != p for s, p in zip(shown, pts, strict=True))
+
+
+def test_a_viewing_copy_that_lacks_a_frame_is_refused(tmp_path, monkeypatch):
+    from playe_assets.media.proxy import ProxyWriter
+
+    class Loses:
+        """The container, but for the third picture."""
+
+        def __init__(self, target):
+            self.target, self.count = target, 0
+
+        def mux(self, packet):
+            self.count += 1
+            if self.count != 3:
+                self.target.mux(packet)
+
+        def close(self):
+            self.target.close()
+
+    opened = ProxyWriter._open
+
+    def loses(writer, pixels, pts):
+        opened(writer, pixels, pts)
+        writer._target = Loses(writer._target)
+
+    monkeypatch.setattr(ProxyWriter, "_open", loses)
+    with pytest.raises(IntegrityError, match=r"p\.mp4: the viewing copy holds 5 frames, but 6 were written"):
+        _proxy(tmp_path, _frames())

@@ -41,6 +41,20 @@ def test_what_was_written_is_read_again_and_the_bytes_are_the_same():
     assert {r.kind for r in _rows()} == set(KINDS)
 
 
+def test_the_viewing_copys_times_and_its_clock_stand_in_the_ledger_where_there_is_one():
+    rows = [replace(r, proxy_written_pts=512 * n) for n, r in enumerate(_rows())]
+    stated = {"proxy_time_base": Fraction(1, 15360), "proxy_shift": Fraction(7, 100)}
+    data = write_time_ledger(rows, BASE, **stated)
+    assert read_time_ledger(data) == (tuple(rows), BASE)
+    held = read_ledger_columns(data)
+    assert held.clock == LedgerClock(BASE, **stated)
+    assert held.proxy_written_pts is not None and held.proxy_written_pts.tolist() == [0, 512, 1024, 1536]
+    assert read_ledger_columns(write_time_ledger(_rows(), BASE)).proxy_written_pts is None
+    for faulty, clock in ((rows, {}), (_rows(), stated), ([*rows[:1], *_rows()[1:]], stated)):
+        with pytest.raises(IntegrityError, match="proxy_written_pts"):
+            write_time_ledger(faulty, BASE, **clock)
+
+
 def test_a_ledger_without_frames_is_one():
     assert read_time_ledger(write_time_ledger([], BASE)) == ((), BASE)
 

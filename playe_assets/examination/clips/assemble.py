@@ -143,7 +143,7 @@ def assemble(
     made_of = (exhibit.sha256, sha256)
     proxy_sha256, size = stage.store.adopt(proxy_path)
     derivatives.append(_derivative(exhibit, "proxy", proxy_sha256, size, ".mp4", "video/mp4", made_of, ai_class,
-                                   proxy, table.output.together(), len(table)))  # fmt: skip
+                                   proxy, table.output.together(), len(proxy.read_back)))  # fmt: skip
     for name, plane in sorted(table.planes.items()):
         path = folder / f"{name}.mkv"
         rows = [(table.pts[n], bool(table.corrupt[n])) for n in plane.frames]
@@ -153,8 +153,8 @@ def assemble(
         derivatives.append(_derivative(exhibit, name, plane_sha256, size, ".mkv", _MATROSKA, (exhibit.sha256,),
                                        ai_class, report, plane.sha256.together(), len(rows)))  # fmt: skip
     ledger = write_time_ledger(
-        _ledger(table, master, job.base), job.base, written_time_base=master.written_time_base,
-        shift=master.shift_s,
+        _ledger(table, master, proxy, job.base), job.base, written_time_base=master.written_time_base,
+        shift=master.shift_s, proxy_time_base=proxy.written_time_base, proxy_shift=proxy.shift_s,
     )  # fmt: skip
     derivatives.append(
         Derivative("", exhibit.number, "ledger", stage.store.put_bytes(ledger), len(ledger),
@@ -175,12 +175,13 @@ def _derivative(
     )  # fmt: skip
 
 
-def _ledger(table: Table, report: WriteReport, base: Fraction) -> Iterator[LedgerFrame]:
+def _ledger(table: Table, report: WriteReport, proxy: WriteReport, base: Fraction) -> Iterator[LedgerFrame]:
     for index, row in enumerate(report.rows):
         written = row.written_pts or 0
         yield LedgerFrame(
             output_frame=index, output_pts=report.recovered(written, base), written_pts=written,
             source_pts=table.pts[index], source_sha256=table.source[index], output_sha256=table.output[index],
             kind=table.kinds[index], fused_from=table.fused_from[index], corrupt=bool(table.corrupt[index]),
-            shot=table.shots[index] if table.shots[index] >= 0 else None, numbers=table.numbers.at(index),
+            shot=table.shots[index] if table.shots[index] >= 0 else None,
+            proxy_written_pts=proxy.read_back[index], numbers=table.numbers.at(index),
         )  # fmt: skip
