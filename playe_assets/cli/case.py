@@ -73,14 +73,16 @@ def submit(
 def report(
     ctx: click.Context, settings: Any, case_id: str, outcome: Any, request_id: str, machine: bool
 ) -> None:
-    """Print where the report lies, or why there is none (exit code 1)."""
-    from playe_assets.examination.overview import latest_report
+    """Print where the report lies and which marks could not be used, or why there is none (exit code 1)."""
+    from playe_assets.examination.overview import latest_report, notes_on_marks
 
     said = sayer(ctx)
     issued = latest_report(settings, case_id) if outcome.success else None
+    notes = notes_on_marks(issued["json"], ctx.obj["language"]) if issued else []
     if machine:
         as_json({"case": case_id, "run_id": outcome.run_id, "request_id": request_id, "success": outcome.success,
-                 "stages_s": outcome.seconds, "error": outcome.error or None, "report": issued})  # fmt: skip
+                 "stages_s": outcome.seconds, "error": outcome.error or None, "report": issued,
+                 "notes": notes})  # fmt: skip
     else:
         for stage, seconds in outcome.seconds.items():
             click.echo(said("stage_time", stage=said(f"stage.{stage}"), seconds=f"{seconds:.2f}"))
@@ -88,6 +90,10 @@ def report(
             click.echo(said("not_issued", stage=outcome.failed_stage, error=outcome.error), err=True)
         else:
             click.echo(said("issued", report=issued["report_id"], pdf=issued["pdf"], json=issued["json"]))
+        if notes:
+            click.echo(said("notes"))
+        for note in notes:
+            click.echo(f"  {note}")
     if issued is None:
         sys.exit(1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from playe_assets.core.canonical import to_plain
@@ -54,6 +55,21 @@ def details(settings: Settings, case_id: str, language: str = "en") -> dict[str,
             exhibits.append({"number": "-", "name": r.name_shown, "status": "refused", "sha256": "",
                              "media": "", "size": 0, "why": why})  # fmt: skip
     return {**plain, "exhibits": exhibits, "reports": _reports(settings, case_id)}
+
+
+def notes_on_marks(report: str, language: str = "en") -> list[str]:
+    """What the report (path of its JSON) remarks on the operator's marks, a sentence each, with the exhibit."""
+    from playe_assets.exporters.pdf_say import Say
+
+    say, findings = Say(language), json.loads(Path(report).read_bytes())["findings"]
+    told = [(e["number"], e["notes"], "mark_") for e in findings["exhibits"]]
+    told += [(s["exhibit"], s["deviations"], "fusion_mark_") for s in findings["steps"]]
+    return [
+        f"{exhibit}: {say.reason(reason)}"
+        for exhibit, reasons, kind in told
+        for reason in reasons
+        if reason["code"].startswith(kind)
+    ]
 
 
 def latest_report(settings: Settings, case_id: str) -> dict[str, Any] | None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from playe_assets_tests.laboratory import VARIABLES, TestLaboratory, write_case, write_mixed_case
+from playe_assets_tests.laboratory import VARIABLES, TestLaboratory, write_case, write_clip, write_mixed_case
 
 CASE = "MIXED-CLI"
 
@@ -262,6 +262,23 @@ def test_a_folder_that_is_not_there_is_a_usage_error(empty):
     assert told.code == 2
     assert "does not exist" in told.err
     assert "Traceback" not in told.err
+
+
+def test_marks_that_could_not_be_used_are_listed_with_their_lines_when_the_examination_ends(empty):
+    folder = empty.root / "drop"
+    write_clip(folder / "yard.mp4", frames=4)
+    (folder / "case.yaml").write_text(
+        "case: MARKS-1\nmarks:\n"
+        "  - {file: yard.mp4, frame: 99, box: [0, 0, 9, 9], label: late}\n"
+        "  - {file: yard.mp4, frame: 0, box: [9000, 0, 9, 9], label: wide}\n",
+        encoding="utf-8",
+    )
+    told = run(empty, "--language", "ru", "case", "submit", str(folder), "--wait")
+    assert told.code == 0, told
+    lines = told.out.splitlines()
+    after = lines[lines.index("Отметки, которые не удалось использовать:") + 1 :]
+    assert [line.split(" (")[0] for line in after] == ["  E001: Отметка late", "  E001: Отметка wide"]
+    assert "строка 3 в case.yaml" in after[0] and "строка 4 в case.yaml" in after[1]
 
 
 def test_submit_without_wait_puts_a_whole_listed_copy_into_the_inbox(empty):
