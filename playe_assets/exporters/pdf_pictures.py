@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -44,32 +45,47 @@ def pictures_section(report: Mapping[str, Any], pictures: Mapping[str, bytes], s
 
 
 def ai_statement(report: Mapping[str, Any], _pictures: Mapping[str, bytes], say: Say) -> Sequence[Any]:
-    """Section 8: one line a derivative, after a plain explanation of the classes."""
+    """Section 8: a line for what is said alike of an exhibit's derivatives, after an explanation of the classes."""
     view = View(report)
     rows: list[list[Any]] = [
         [say("col.derivative"), say("col.exhibit"), say("col.kind"), say("col.class"), say("col.training"),
          say("col.adds"), say("col.use")]
     ]  # fmt: skip
+    alike: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
     for s in view.sections["ai_statement"]["items"]:
         learned = ", ".join(x["use"] for x in s["learned_steps"])
         training = say.word("training", s["training_data"]) + (f" ({learned})" if learned else "")
-        tone = {"none": "good", "fidelity": "warn"}.get(s["ai_class"], "bad")
+        adds = say("adds.yes" if s["may_add_detail"] else "adds.no")
+        said = (s["exhibit"], s["ai_class"], training, adds, say.word("use", s["permitted_use"]))
+        alike.setdefault(said, []).append(s)
+    for (exhibit, ai_class, *said_of_it), group in alike.items():
+        kinds = Counter(say.word("kind", s["kind"]) for s in group)
         rows.append(
             [
-                s["derivative"],
-                s["exhibit"],
-                say.word("kind", s["kind"]),
-                chip(say.word("ai", s["ai_class"]), tone),
-                training,
-                say("adds.yes" if s["may_add_detail"] else "adds.no"),
-                say.word("use", s["permitted_use"]),
+                numbers([s["derivative"] for s in group]),
+                exhibit,
+                ", ".join(kind if n == 1 else f"{n} × {kind}" for kind, n in kinds.items()),
+                chip(say.word("ai", ai_class), {"none": "good", "fidelity": "warn"}.get(ai_class, "bad")),
+                *said_of_it,
             ]
         )
     return [
         *heading(say("s8")),
         box([para(say(f"outcome.ai.{view.learned()}"), "strong"), para(say("s8.lead"), "body")]),
-        table(rows, [7, 9, 14, 17, 19, 13, 21]),
+        table(rows, [11, 8, 18, 16, 17, 11, 19]),
     ]
+
+
+def numbers(listed: Sequence[str]) -> str:
+    """`D001, D004 – D006`: three or more that follow one another as a range."""
+    runs: list[list[str]] = []
+    for number in listed:
+        follows = runs and int(number[1:]) == int(runs[-1][-1][1:]) + 1
+        if follows:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(f"{run[0]} – {run[-1]}" if len(run) > 2 else ", ".join(run) for run in runs)
 
 
 def _exhibit(e: Mapping[str, Any], view: View, pictures: Mapping[str, bytes], say: Say) -> list[Any]:

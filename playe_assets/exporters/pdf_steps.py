@@ -7,6 +7,7 @@ from typing import Any
 
 from playe_assets.core.canonical import digest
 from playe_assets.core.values import AiClass
+from playe_assets.exporters.pdf_measured import measured
 from playe_assets.exporters.pdf_page import heading
 from playe_assets.exporters.pdf_say import Say
 from playe_assets.exporters.pdf_style import headed, markup, pairs, para, sha, shown, table
@@ -59,10 +60,6 @@ def attempts(report: Mapping[str, Any], _pictures: Mapping[str, bytes], say: Say
         rows.append([say.utc(o["at_utc"]), say.gate(o["gate"]), about or "—", who, o["reason"]])
     story.append(table(rows, [19, 17, 17, 19, 28]) if len(rows) > 1 else para(say("overrides.none"), "body"))
     return story
-
-
-_UNREMARKABLE = {"applied": 1, "tile_halvings": 0, "tiles": 1, "passes": 1, "share_removed": 1}
-"""Measured values that say only that nothing special happened; `report.json` has them all."""
 
 
 def _what(what: str, say: Say) -> str:
@@ -167,12 +164,12 @@ def _applied(
             (number, f"{step['number']} {step['use']}")
         )
         used += [record] if record else []
-        measured = _measured(step["measured"], say)
+        told = measured(step["measured"], say)
         rows.append(
             [
                 str(step["number"]),
                 f"{methods[_identity(step)][0]} {step['use']}",
-                markup(measured or "—", "cell"),
+                markup(told or "—", "cell"),
                 _seqs(record),
                 say.utc(record["t_start_utc"] if record else None),
                 say.number(record["duration_ms"] / 1000)
@@ -190,17 +187,6 @@ def _applied(
 def _kind(reason: Mapping[str, Any]) -> str:
     """What was not fused changes no derivative: a remark."""
     return "remark" if str(reason["code"]).startswith("fusion_") else "deviation"
-
-
-def _measured(values: Mapping[str, float], say: Say) -> str:
-    """`name: value` of what is worth saying, as markup; first of all where the step was not applied."""
-    told = [f"<b>{shown(say('not_applied'))}</b>"] if values.get("applied") == 0 else []
-    told += [
-        f"{shown(say.word('measured', k))}: {shown(say.number(v))}"
-        for k, v in sorted(values.items())
-        if v != _UNREMARKABLE.get(k) and not (k == "applied" and v == 0)
-    ]
-    return "; ".join(told)
 
 
 def _seqs(record: Mapping[str, Any] | None) -> str:
