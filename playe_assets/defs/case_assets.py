@@ -29,6 +29,7 @@ from playe_assets.defs.presentation import (
     exhibit_rows,
     issued_extra,
     metrics_extra,
+    metrics_rows,
 )
 from playe_assets.defs.resources import Laboratory
 from playe_assets.defs.results import materialized, plain_failures
@@ -204,7 +205,7 @@ def qa_metrics(context: dg.AssetExecutionContext, laboratory: Laboratory) -> dg.
         manifest=done.sha256,
         verdicts=verdicts,
         started=started,
-        rows=done.manifest.rows,
+        rows=metrics_rows(done.manifest),
         extra=metrics_extra(stage, done.manifest),
     )
 

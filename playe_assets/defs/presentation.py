@@ -102,6 +102,14 @@ def _table_of(name: str, columns: str, lines: Sequence[str]) -> dict[str, Any]:
     return {name: dg.MetadataValue.md("\n".join((f"| {columns} |", f"|{rule}|", *lines)))}
 
 
+def metrics_rows(manifest: MetricsManifest) -> list[dict[str, Any]]:
+    """One row a derivative, the long digest of its series behind the values."""
+    return [
+        {**{k: v for k, v in row.items() if k != "series"}, "series": row.get("series")}
+        for row in manifest.rows
+    ]
+
+
 def metrics_extra(stage: Stage, manifest: MetricsManifest) -> dict[str, Any]:
     """The table's file, and of clips how they flicker beside their source."""
     lines = [

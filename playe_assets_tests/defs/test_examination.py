@@ -79,6 +79,14 @@ def test_the_tables_name_exhibits_by_number_and_never_by_name(examined):
         assert "MakerOfSecrets" not in dg.serialize_value(event)
 
 
+def test_the_long_digest_of_a_series_stands_behind_the_values_it_was_drawn_from(examined):
+    table = _metadata(examined.result, "qa_metrics")[0]["table"]
+    names = [column.name for column in table.schema.columns]
+    assert names[:4] == ["exhibit", "derivative", "media", "frames_compared"]
+    assert names[-1] == "series" and len(names) > 5
+    assert any(len(record.data["series"]) == 64 for record in table.records), "there is a clip"
+
+
 def test_a_launch_without_our_tags_is_said_to_be_of_an_unknown_operator(laboratory, instance, small_case):
     result = examine(instance, "SMALL-1", small_case, select=["ingested_media"])
     assert result.success
