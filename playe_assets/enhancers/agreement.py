@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from playe_assets.core.contracts import Pixels
+from playe_assets.enhancers.noise_level import noise_sigma
 
 _BANDS = 48
 """Rows of patches that the noise is measured on; more do not change the medians."""
@@ -23,6 +24,21 @@ _FEWEST_PATCHES = 8
 
 class AgreementSettings(Protocol):
     """The parameters of the test, as a step's parameters carry them; sigmas in 8-bit units."""
+
+    @property
+    def sigma_min(self) -> float:
+        """The noise is taken as no smaller."""
+        ...
+
+    @property
+    def sigma_max(self) -> float:
+        """Nor as larger, ..."""
+        ...
+
+    @property
+    def sigma_spatial(self) -> float:
+        """... unless single frames show more: then up to this many times that; 0: never."""
+        ...
 
     @property
     def pixel_sigmas(self) -> float:
@@ -70,7 +86,18 @@ class Noise:
             found[0].patch_px,
         )
 
-    def within(self, low: float, high: float) -> Noise:
+    def believed(self, frames: Sequence[Pixels], settings: AgreementSettings) -> Noise:
+        """Kept within the settings' bounds: above `sigma_max` only as far as the single `frames` show noise.
+
+        Things that move raise the noise between frames, not that within one (see `noise_level`).
+        """
+        low, high, times = settings.sigma_min, settings.sigma_max, settings.sigma_spatial
+        if times == 0.0 or float(self.sigma.max()) <= high:
+            return self.within(low, high)
+        spatial = [[noise_sigma(f[:, :, c : c + 1]) for c in range(f.shape[2])] for f in frames]
+        return self.within(low, np.maximum(high, times * np.mean(spatial, axis=0)).astype(np.float32))
+
+    def within(self, low: float, high: float | npt.NDArray[np.float32]) -> Noise:
         """Sigma kept in [low, high]; the patch means between white noise of that sigma and sigma itself."""
         sigma = np.clip(self.sigma, low, high)
         return Noise(sigma, np.clip(self.patch_mean, sigma / self.patch_px, sigma), self.patch_px)

@@ -37,7 +37,9 @@ class FusionParams:
     """Shifts under this count as none, because interpolation would cost more than it mends."""
     sigma_min: float = bounds(0.1, 10.0, "8-bit units")
     sigma_max: float = bounds(0.5, 60.0, "8-bit units")
-    """The noise is taken as no smaller and no larger, whatever the frames seem to say."""
+    """The noise is taken as no smaller, and as no larger unless single frames show more:"""
+    sigma_spatial: float = bounds(0.0, 4.0, "times the noise within single frames, 0: never")
+    """... then up to this many times what lies within them, which nothing that moves can raise."""
     pixel_sigmas: float = bounds(1.0, 6.0, "sigmas of the difference")
     """A pixel agrees when the difference in every channel is at most this."""
     patch_px: int = bounds(3, 31, "px", odd=True)
@@ -73,7 +75,7 @@ class Fusion(Enhancer):
     """
 
     name = "fusion"
-    version = "2"
+    version = "3"
     kinds = frozenset({MediaKind.CLIP})
     reference = (
         "C. D. Kuglin, D. C. Hines: The phase correlation image alignment method, 1975; B. D. Lucas, "
@@ -119,13 +121,14 @@ class Fusion(Enhancer):
             return _Held(item, grey, None, None)
         step = None
         if not (item.corrupt or before.frame.corrupt) and item.pixels.shape == before.frame.pixels.shape:
-            found, likeness = register(before.grey, grey)
+            found, likeness = register(before.grey, grey, params.min_likeness)
             if likeness >= params.min_likeness:
                 step = Shift(found.dx * x_scale, found.dy * y_scale)
         if step is None or step.length > params.max_shift_px:
             return _Held(item, grey, None, None, refused=True)
         moved, rows, columns = shifted(item.pixels, self._settled(step))
         noise = noise_of(before.frame.pixels[rows, columns], moved, params.patch_px)
+        noise = noise.believed([before.frame.pixels, item.pixels], params) if noise is not None else None
         return _Held(item, grey, step, noise)
 
     def _settled(self, shift: Shift) -> Shift:
@@ -158,9 +161,7 @@ class Fusion(Enhancer):
         """The lower median over the joined pairs of the frame's window: motion only ever adds to it."""
         first, last = self._joined(window, centre)
         found = [n for i in range(first + 1, last + 1) if (n := window[i].noise) is not None]
-        if not found:
-            return None
-        return Noise.lower_median(found).within(self.params.sigma_min, self.params.sigma_max)
+        return Noise.lower_median(found) if found else None
 
     def _fused(self, window: Sequence[_Held], centre: int) -> Frame:
         import cv2

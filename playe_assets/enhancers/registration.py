@@ -25,12 +25,20 @@ _SMOOTH_PX = 1.2
 _LIGHTING_PX = 6.0
 _CLEARLY_BETTER = 0.98
 """Of two fits in a scene of noise alone, one is better by chance; then nothing moved."""
-_ROUNDS = 6
+_ROUNDS = 16
+"""Where noise adds to the gradients each round goes only part of the way."""
 _SETTLED_PX = 0.01
 _LONGEST_STEP_PX = 3.0
 """A longer step comes from gradients that do not fit the displacement at all."""
 _LEAST_LIMIT = 0.5
 """8-bit units; a noiseless still scene has a median residual of 0."""
+ENOUGH = 0.5
+"""Likeness at which two pictures show the same scene, unless the caller wants more."""
+_SURE = 0.8
+"""Below this noise or change may have stopped the refinement short: a coarser scale is asked too."""
+_COARSER = (2, 4)
+_SMALLEST_COARSE_SIDE = 48
+"""Under this a shrunken plane has so few details that unrelated ones are alike by chance."""
 _SMALLEST_SIDE = 16
 """Under this a phase correlation has too few waves to mean anything."""
 
@@ -47,6 +55,10 @@ class Shift:
 
     def __neg__(self) -> Shift:
         return Shift(-self.dx, -self.dy)
+
+    def times(self, factor: float) -> Shift:
+        """The same shift in px that are `factor` times as small."""
+        return Shift(self.dx * factor, self.dy * factor)
 
     @property
     def length(self) -> float:
@@ -90,22 +102,69 @@ def correlate(earlier: Plane, later: Plane) -> Shift:
     return Shift(float(dx), float(dy)) if math.isfinite(dx) and math.isfinite(dy) else Shift(0.0, 0.0)
 
 
-def register(earlier: Plane, later: Plane) -> tuple[Shift, float]:
+def register(earlier: Plane, later: Plane, enough: float = ENOUGH) -> tuple[Shift, float]:
     """Shift in px of these planes to a few hundredths of a px, and how much they are alike then, -1..1.
 
-    The start is the correlation's peak or no shift at all, whichever fits better: for narrow-band scenes the
-    peak can lie a px away, and in flat ones it is chance. The result is refined as long as the fit improves.
+    The likeness is that of the finest scale at which it is `enough`: on planes as they are, else shrunken to
+    a half, else to a quarter, where noise has averaged out and large details still stand; where none is
+    enough, that of the planes as they are. The shift is refined on the planes as they are in any case.
     """
+    best = _registered(earlier, later)
+    one, other = _smooth(earlier), _smooth(later)
+    fine = _likeness(one, other, best)
+    if fine >= max(enough, _SURE):
+        return best, fine
+    for factor in _COARSER:
+        if min(earlier.shape) < factor * _SMALLEST_COARSE_SIDE:
+            break
+        here, there = _shrunk(earlier, factor), _shrunk(later, factor)
+        # Noise hides from the fine scale in which direction to go, not which of two places fits better.
+        tried = _refined(one, other, _registered(here, there).times(factor))
+        if (found := _likeness(one, other, tried)) > fine:
+            best, fine = tried, found
+        if fine >= enough:
+            return best, fine
+        coarse = _likeness(_smooth(here), _smooth(there), best.times(1.0 / factor))
+        if coarse >= enough:
+            return best, coarse
+    return best, fine
+
+
+def _smooth(plane: Plane) -> Plane:
+    """The linear model of the refinement holds over the width of an edge."""
     import cv2
 
+    found: Plane = cv2.GaussianBlur(plane, (0, 0), _SMOOTH_PX)
+    return found
+
+
+def _shrunk(plane: Plane, factor: int) -> Plane:
+    """Means of blocks; what does not fill one at the right and lower border is left out."""
+    import cv2
+
+    tall, wide = plane.shape[0] // factor, plane.shape[1] // factor
+    whole = np.ascontiguousarray(plane[: tall * factor, : wide * factor])
+    found: Plane = cv2.resize(whole, (wide, tall), interpolation=cv2.INTER_AREA)
+    return found
+
+
+def _registered(earlier: Plane, later: Plane) -> Shift:
+    """The shift at one scale.
+
+    The start is the correlation's peak or no shift at all, whichever fits better: for narrow-band scenes the
+    peak can lie a px away, and in flat ones it is chance.
+    """
     peak = correlate(earlier, later)
-    # Smoothed, because the linear model of the refinement holds over the width of an edge.
-    one = cv2.GaussianBlur(earlier, (0, 0), _SMOOTH_PX)
-    other = cv2.GaussianBlur(later, (0, 0), _SMOOTH_PX)
+    one, other = _smooth(earlier), _smooth(later)
     still = Shift(0.0, 0.0)
-    best, error = still, _misfit(one, other, still)
-    if (peak_error := _misfit(one, other, peak)) < _CLEARLY_BETTER * error:
-        best, error = peak, peak_error
+    error = _misfit(one, other, still)
+    better = _misfit(one, other, peak) < _CLEARLY_BETTER * error
+    return _refined(one, other, peak if better else still)
+
+
+def _refined(one: Plane, other: Plane, start: Shift) -> Shift:
+    """From `start` on, as long as the fit of these smoothed planes improves."""
+    best, error = start, _misfit(one, other, start)
     for _ in range(_ROUNDS):
         step = _step(one, other, best)
         if step is None or step.length > _LONGEST_STEP_PX:
@@ -117,7 +176,7 @@ def register(earlier: Plane, later: Plane) -> tuple[Shift, float]:
         best, error = tried, tried_error
         if step.length < _SETTLED_PX:
             break
-    return best, _likeness(one, other, best)
+    return best
 
 
 def _likeness(one: Plane, other: Plane, shift: Shift) -> float:

@@ -40,7 +40,9 @@ class TemporalDenoiseParams:
     """Movements under this count as none, because interpolation would cost more than it mends."""
     sigma_min: float = bounds(0.1, 10.0, "8-bit units")
     sigma_max: float = bounds(0.5, 60.0, "8-bit units")
-    """The noise is taken as no smaller and no larger, whatever the frames seem to say."""
+    """The noise is taken as no smaller, and as no larger unless single frames show more:"""
+    sigma_spatial: float = bounds(0.0, 4.0, "times the noise within single frames, 0: never")
+    """... then up to this many times what lies within them, which nothing that moves can raise."""
     pixel_sigmas: float = bounds(1.0, 6.0, "sigmas of the difference")
     """A pixel agrees when the difference in every channel is at most this."""
     patch_px: int = bounds(3, 31, "px", odd=True)
@@ -83,7 +85,7 @@ class TemporalDenoise(Enhancer):
     """
 
     name = "temporal_denoise"
-    version = "1"
+    version = "2"
     kinds = frozenset({MediaKind.CLIP})
     reference = (
         "T. Kroeger et al.: Fast Optical Flow using Dense Inverse Search, ECCV 2016; A. Buades et al.: "
@@ -126,7 +128,7 @@ class TemporalDenoise(Enhancer):
         found = [n for o in others if (n := noise_of(own, o.moved, self.params.patch_px)) is not None]
         noise = None
         if found:
-            noise = Noise.lower_median(found).within(self.params.sigma_min, self.params.sigma_max)
+            noise = Noise.lower_median(found).believed([own], self.params)
         total: npt.NDArray[np.float32] = own.astype(np.float32)
         count = np.ones(own.shape[:2], np.uint8)
         used = 0
