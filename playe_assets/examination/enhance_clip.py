@@ -77,7 +77,7 @@ def enhance_clip(stage: Stage, made: Plan, exhibit: Exhibit, detections: str | N
         frames_corrupt=sum(whole.table.corrupt),
         frames_out=len(whole.table),
         missing=(*exhibit.missing, *_missing(whole, job.facts)),
-        deviations=(*_conversion(whole), *_deviations(done), *tracks.notes),
+        deviations=(*_conversion(whole), *stood_alone(steps), *_deviations(done), *tracks.notes),
         segments=len(segments),
         tracks=tracks,
     )
@@ -236,6 +236,16 @@ def _conversion(whole: Collected) -> tuple[Reason, ...]:
     if how["interlaced"]:
         found.append(Reason("colour_by_field", {}))
     return tuple(found)
+
+
+def stood_alone(steps: Sequence[Step]) -> tuple[Reason, ...]:
+    """The steps over time that averaged not one frame of the clip with a neighbour."""
+    return tuple(
+        Reason("frames_stood_alone", {"step": s.use, "number": s.number, "frames": int(s.measured["frames"])})
+        for s in steps
+        if s.measured.get("frames", 0.0) > 1.0
+        and s.measured.get("frames_without_neighbours") == s.measured["frames"]
+    )
 
 
 def _deviations(done: Assembled) -> tuple[Reason, ...]:
