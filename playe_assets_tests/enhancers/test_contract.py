@@ -41,7 +41,8 @@ SAMPLES = {
     "temporal_denoise": [
         {"radius": 2, "flow_max_side_px": 640, "flow_smooth_px": 1.0, "flow_finest_scale": 1,
          "flow_iterations": 12, "flow_refinements": 5, "occlusion_px": 1.5, "min_shift_px": 0.1,
-         "sigma_min": 0.5, "sigma_max": 20.0, "sigma_spatial": 1.5, "pixel_sigmas": 3.5, "patch_px": 7, "patch_ratio": 1.6,
+         "sigma_min": 0.5, "sigma_max": 20.0, "sigma_spatial": 1.5, "pixel_sigmas": 3.5,
+          "patch_px": 7, "patch_ratio": 1.6,
          "mean_sigmas": 4.0, "min_agreement": 0.3},
     ],
     "low_light": [
