@@ -211,7 +211,7 @@ class ExhibitDetections:
     shots: tuple[Shot, ...] = ()
     events: tuple[Event, ...] = ()
     survey: str | None = None
-    """Of a clip: sha256 of the survey, one row a decoded frame (`examination/survey.py`)."""
+    """Of a clip: sha256 of the survey, one row a decoded frame (`media/survey.py`)."""
     schema: str = "playe-detections/2"
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from playe_assets.core.tracks import Seen, Shot
 from playe_assets.core.values import Detection, DetectionManifest, EnhancedManifest, ExhibitDetections
+from playe_assets.detectors.view import overlap
 from playe_assets.examination.seen import SeenIn
 from playe_assets.examination.stage import Stage
 
@@ -65,13 +66,6 @@ def _faces(found: ExhibitDetections) -> Faces:
 def _each_once(faces: list[Detection]) -> tuple[Detection, ...]:
     kept: list[Detection] = []
     for face in sorted(faces, key=lambda d: not d.landmarks):  # stable: the preset's order otherwise
-        if all(_iou(face, other) < SAME_FACE_IOU for other in kept):
+        if all(overlap(face, other) < SAME_FACE_IOU for other in kept):
             kept.append(face)
     return tuple(kept)
-
-
-def _iou(a: Detection, b: Detection) -> float:
-    wide = min(a.x + a.width, b.x + b.width) - max(a.x, b.x)
-    high = min(a.y + a.height, b.y + b.height) - max(a.y, b.y)
-    both = max(0.0, wide) * max(0.0, high)
-    return both / (a.width * a.height + b.width * b.height - both) if both else 0.0

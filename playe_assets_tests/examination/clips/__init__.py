@@ -1,0 +1,1 @@
+"""Clips in segments: the same bits as in one piece, whatever was finished before."""
