@@ -25,7 +25,7 @@ PEERS := ultralytics==8.4.190 ultralytics-thop ultralytics-platform pyiqa==0.1.1
 BUILT := basicsr==1.4.2 realesrgan==0.3.0
 
 $(VENV)/.test: $(VENV)/.core
-	$(PIP) --editable '.[cpu,models,restricted,test]'
+	$(PIP) --editable '.[cpu,exchange,models,restricted,test]'
 	$(PIP) --no-deps $(PEERS)
 	$(PIP) --no-deps --no-build-isolation $(BUILT)
 	@touch $@

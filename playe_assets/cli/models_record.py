@@ -21,11 +21,10 @@ def recorder_of(settings: Settings) -> Recorder:
     import getpass
     import secrets
 
-    from playe_assets.custody.log import CustodyLog
     from playe_assets.custody.record import Operator, Recorder
 
     return Recorder(
-        CustodyLog(settings.log_path),
+        settings.log,
         request_id=f"cli-{secrets.token_hex(8)}",
         case_id=None,
         operator=Operator(getpass.getuser(), "administrator", "os-user"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from playe_assets.core.errors import PlayeError
-from playe_assets.custody.log import CustodyLog, utc_now
+from playe_assets.custody.log import utc_now
 from playe_assets.custody.record import Activity, Recorder
 from playe_assets.defs.partitions import TAG_REQUEST
 from playe_assets.defs.resources import operator_of
@@ -20,7 +20,7 @@ def note_failure(settings: Settings, run: dg.DagsterRun, step: str, code: str, m
     case_id = run.tags.get("dagster/partition", "")
     message = message[:_LONGEST]
     recorder = Recorder(
-        CustodyLog(settings.log_path),
+        settings.log,
         request_id=run.tags.get(TAG_REQUEST, run.run_id),
         case_id=case_id or None,
         operator=operator_of(run.tags),

@@ -9,7 +9,6 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from playe_assets.custody.log import CustodyLog
 from playe_assets.custody.record import Activity, Operator, Recorder
 from playe_assets.defs.partitions import TAG_OPERATOR, TAG_OPERATOR_AUTH, TAG_REQUEST
 from playe_assets.examination.cases import CaseFolder
@@ -56,7 +55,7 @@ class Laboratory(dg.ConfigurableResource):
         folder = CaseFolder(settings, case_id)
         asset = context.asset_key.to_user_string()
         recorder = Recorder(
-            CustodyLog(settings.log_path),
+            settings.log,
             request_id=tags.get(TAG_REQUEST, context.run.run_id),
             case_id=case_id,
             operator=operator_of(tags),

@@ -95,13 +95,12 @@ def prepare(uses: Iterable[ModelUse], settings: Settings, preset: str) -> dict[M
         raise MissingResourceError(
             "preset.weights_absent", preset=preset, models=", ".join(first), first=" ".join(first)
         )
-    from playe_assets.custody.log import CustodyLog
-    from playe_assets.examination.governance import approvals
+        from playe_assets.examination.governance import approvals
     from playe_assets.inference.runtimes import RUNTIMES
 
     # Says that a device or provider is not there before anybody is told to certify for it.
     RUNTIMES.get(settings.target.runtime)(settings.target).check()
-    granted = approvals([c for group in found.values() for c in group], CustodyLog(settings.log_path))
+    granted = approvals([c for group in found.values() for c in group], settings.log)
     return {
         key: Prepared(use, found[key][0], tuple(found[key][1:]), granted[found[key][0].name],
                       *_certificate(use, found[key], settings))

@@ -106,7 +106,7 @@ def approvals(cards: Iterable[ModelCard], log: CustodyLog) -> dict[str, dict[str
 def require_approved(names: Iterable[str], settings: Settings) -> dict[str, dict[str, Any]]:
     """`approvals` by the cards' names."""
     cards = model_cards(settings.registry, settings.own_cards)
-    return approvals([card_of(name, cards) for name in names], CustodyLog(settings.log_path))
+    return approvals([card_of(name, cards) for name in names], settings.log)
 
 
 def approve(

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from playe_assets.core.contracts import ModelUse
 from playe_assets.core.errors import PlayeError
 from playe_assets.core.presets import load_preset
-from playe_assets.custody.log import CustodyLog
 from playe_assets.examination.governance import APPROVED, WITHDRAWN, State, state_of, states
 from playe_assets.examination.models_engine import cards_for, certificate_of, words_of
 from playe_assets.examination.plan import check, needed
@@ -88,7 +87,7 @@ def _one(use: ModelUse, settings: Settings, certify: Callable[[ModelUse], Certif
         if not made.passed:
             return replace(found, lacks=FAILED, reasons=tuple(made.reasons))
         found = replace(found, certificate=made.sha256)
-    state = state_of(cards[0], states(CustodyLog(settings.log_path)))
+    state = state_of(cards[0], states(settings.log))
     accepted = not cards[0].restricted or state.licence_accepted == cards[0].licence
     if state.state == APPROVED and accepted:
         return found

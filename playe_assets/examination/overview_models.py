@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from playe_assets.custody.log import CustodyLog
 from playe_assets.examination.engine import cards_of
 from playe_assets.examination.governance import history, state_of, states
 from playe_assets.examination.models_import import plain_card
@@ -16,7 +15,7 @@ from playe_assets.inference.weights import card_of, installed
 
 def models_overview(settings: Settings) -> list[dict[str, Any]]:
     """One object a card, in the registry's order: its facts, `state`, `installed`, `certificates`."""
-    known = states(CustodyLog(settings.log_path))
+    known = states(settings.log)
     made = _certificates(settings)
     return [_row(card, settings, state_of(card, known).state, made) for card in cards_of(settings).values()]
 
@@ -28,7 +27,7 @@ def model_details(settings: Settings, name: str) -> dict[str, Any]:
         CommandError: there is no such card.
     """
     card = card_of(name, cards_of(settings))
-    decided = history(CustodyLog(settings.log_path), card.sha256) if card.sha256 else []
+    decided = history(settings.log, card.sha256) if card.sha256 else []
     state = state_of(card, {s.weights_sha256: s for s in decided}).state
     return {**_row(card, settings, state, _certificates(settings)), "history": [d.plain for d in decided]}
 

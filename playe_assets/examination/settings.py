@@ -17,6 +17,7 @@ from typing import Any
 from playe_assets.core.errors import CaseFileError
 from playe_assets.core.texts import LANGUAGES
 from playe_assets.core.yamlfile import read_block
+from playe_assets.custody.log import CustodyLog
 from playe_assets.custody.record import AUDIT_MODES
 from playe_assets.inference.contract import PRECISIONS, Target
 from playe_assets.inference.runtimes import RUNTIMES
@@ -51,6 +52,30 @@ class Settings:
     """ONNX Runtime's provider: `cpu`, `cuda`, `tensorrt`; empty takes the device's kind."""
     precision: str = "fp32"
     """`fp32`, `fp16` or `bf16`; each needs a certificate of its own."""
+    log_origin: str = ""
+    """The custody log's name in its checkpoints, such as `lab.example/custody`; empty derives one from its first key.
+    Fixed when the first checkpoint is made."""
+    custody_key: str = ""
+    """The log's first verifier key (`playe audit key` prints it), pinned: another one is refused. Empty: not pinned."""
+    log_rotate_mib: int = 256
+    """The log continues in a new file beyond this size, MiB; the chain goes on over the files. 0: never."""
+    log_lock_timeout_s: float = 30.0
+    tsa_url: str = ""
+    """RFC 3161 time-stamping authority for checkpoints and signatures; empty: none."""
+    tsa_roots: str = ""
+    """PEM file with the authority's root certificates, against which its tokens are checked."""
+    signing_key: str = ""
+    """PEM file with the private key that signs reports; `signing_certificates` goes with it."""
+    signing_certificates: str = ""
+    """PEM file: the signer's certificate first, then its chain."""
+    signing_pkcs12: str = ""
+    """PKCS#12 file with key and certificates, instead of the two PEM files."""
+    signing_passphrase_file: str = ""
+    """File whose first line opens the key or the PKCS#12 file; empty: it is not encrypted."""
+    trust_roots: str = ""
+    """PEM file with the roots that signatures are checked against; empty: no signer is trusted."""
+    require_case_uco: bool = False
+    """Whether a report is issued only when its CASE/UCO export is valid (needs the extra `exchange`)."""
     laboratory: str = "PLAYE"
     address: str = ""
     accreditation: str | None = None
@@ -65,6 +90,11 @@ class Settings:
     def log_path(self) -> Path:
         """The custody log of the laboratory."""
         return self.data_root / "audit" / "events.jsonl"
+
+    @property
+    def log(self) -> CustodyLog:
+        """The custody log, ready to append and to read."""
+        return CustodyLog(self.log_path, self.log_lock_timeout_s)
 
     @property
     def weights(self) -> Path:

@@ -138,7 +138,7 @@ def verify_case(settings: Settings, case_id: str, progress: Progress = silent) -
     except IntegrityError as problem:
         differences.append(Difference("error", {"message": str(problem)}))
     documents = _documents(folder.root / "reports")
-    log = CustodyLog(settings.log_path)
+    log = settings.log
     lines, finding = log.verify()
     if finding is not None:
         differences.append(Difference("log_broken", {"line": finding.line, "problem": finding.problem}))
