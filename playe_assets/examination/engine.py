@@ -95,7 +95,7 @@ def prepare(uses: Iterable[ModelUse], settings: Settings, preset: str) -> dict[M
         raise MissingResourceError(
             "preset.weights_absent", preset=preset, models=", ".join(first), first=" ".join(first)
         )
-        from playe_assets.examination.governance import approvals
+    from playe_assets.examination.governance import approvals
     from playe_assets.inference.runtimes import RUNTIMES
 
     # Says that a device or provider is not there before anybody is told to certify for it.
