@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from playe_assets.cli.models_record import VARIANT, recorder_of, variant_of
+from playe_assets.cli.models_record import VARIANT, variant_of
+from playe_assets.cli.recorded import cli_recorder
 from playe_assets.cli.screen import as_json, sayer
 
 
@@ -28,7 +29,7 @@ def approve(
 
     settings, said = load_settings(), sayer(ctx)
     state = governance.approve(
-        name, settings, recorder_of(settings), why=reason, accept_licence=accept_licence, evidence=evidence,
+        name, settings, cli_recorder(settings), why=reason, accept_licence=accept_licence, evidence=evidence,
         variant=variant_of(ctx.args),
     )  # fmt: skip
     if machine:
@@ -49,7 +50,7 @@ def withdraw(ctx: click.Context, name: str, reason: str, machine: bool) -> None:
     from playe_assets.examination.settings import load_settings
 
     settings, said = load_settings(), sayer(ctx)
-    cases = governance.withdraw(name, settings, recorder_of(settings), reason)
+    cases = governance.withdraw(name, settings, cli_recorder(settings), reason)
     if machine:
         as_json({"name": name, "state": governance.WITHDRAWN, "why": reason.strip(), "cases": cases})
         return

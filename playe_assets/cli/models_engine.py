@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from playe_assets.cli.models_record import VARIANT, recorder_of, variant_of
+from playe_assets.cli.models_record import VARIANT, variant_of
+from playe_assets.cli.recorded import cli_recorder
 from playe_assets.cli.screen import as_json, sayer
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def build(ctx: click.Context, name: str, machine: bool) -> None:
         raise CommandError("models.no_network", name=name)
     fields = {c.name: model_field(c, None) for c in cards}
     began = time.monotonic()
-    with recorder_of(settings).operation(
+    with cli_recorder(settings).operation(
         "processing.model_built", step="models build", model=fields, params=dict(use.variant)
     ) as work:
         network = built(use, settings)
@@ -72,7 +73,7 @@ def certify(ctx: click.Context, name: str, machine: bool) -> None:
     cards = cards_for(use, settings)
     if cards[0].format == "data":
         raise CommandError("models.no_network", name=name)
-    made = certified_and_recorded(use, settings, recorder_of(settings))
+    made = certified_and_recorded(use, settings, cli_recorder(settings))
     told = plain_certificate(made)
     if machine:
         as_json(told)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from playe_assets.cli.models_record import model_field, recorder_of
+from playe_assets.cli.models_record import model_field
+from playe_assets.cli.recorded import cli_recorder
 from playe_assets.cli.screen import Said, as_json, sayer
 
 
@@ -26,7 +27,7 @@ def pull(ctx: click.Context, names: tuple[str, ...], machine: bool) -> None:
     settings, said = load_settings(), sayer(ctx)
     cards = cards_of(settings)
     wanted = [card_of(name, cards) for name in names]
-    recorder, rows = recorder_of(settings), []
+    recorder, rows = cli_recorder(settings), []
     for card in wanted:
         with recorder.operation(
             "custody.weights_pulled", step="models pull", model=model_field(card)
@@ -55,7 +56,7 @@ def import_(ctx: click.Context, file: Path, card: Path | None, machine: bool) ->
     from playe_assets.examination.settings import load_settings
 
     settings, said = load_settings(), sayer(ctx)
-    with recorder_of(settings).operation("custody.weights_imported", step="models import") as work:
+    with cli_recorder(settings).operation("custody.weights_imported", step="models import") as work:
         made = import_with_card(file, card, settings) if card else import_known(file, settings)
         work.outputs.append(str(made.sha256))
         work.extra["model"] = model_field(made)

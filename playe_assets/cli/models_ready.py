@@ -7,7 +7,7 @@ import sys
 import click
 
 from playe_assets.cli.models_engine import certified_and_recorded
-from playe_assets.cli.models_record import recorder_of
+from playe_assets.cli.recorded import cli_recorder
 from playe_assets.cli.screen import as_json, sayer
 
 
@@ -23,7 +23,7 @@ def ready(ctx: click.Context, preset: str, machine: bool) -> None:
 
     settings, said = load_settings(), sayer(ctx)
     language = (ctx.obj or {}).get("language", "en")
-    recorder = recorder_of(settings)
+    recorder = cli_recorder(settings)
     found = []
     for item in readiness(preset, settings, lambda use: certified_and_recorded(use, settings, recorder)):
         found.append(item)

@@ -1,4 +1,4 @@
-"""What the commands about models share: the record of who asked, and variants on the command line."""
+"""What the commands about models share: variants on the command line, and a card as records name it."""
 
 from __future__ import annotations
 
@@ -8,28 +8,10 @@ from typing import TYPE_CHECKING, Any
 from playe_assets.core.errors import CommandError
 
 if TYPE_CHECKING:
-    from playe_assets.custody.record import Recorder
-    from playe_assets.examination.settings import Settings
     from playe_assets.inference.cards import ModelCard
 
 VARIANT: dict[str, Any] = {"ignore_unknown_options": True, "allow_extra_args": True}
 """Context settings of a command that takes a model's own parameters, such as `--denoise 0.5`."""
-
-
-def recorder_of(settings: Settings) -> Recorder:
-    """A recorder for a command that belongs to no case."""
-    import getpass
-    import secrets
-
-    from playe_assets.custody.record import Operator, Recorder
-
-    return Recorder(
-        settings.log,
-        request_id=f"cli-{secrets.token_hex(8)}",
-        case_id=None,
-        operator=Operator(getpass.getuser(), "administrator", "os-user"),
-        audit=settings.audit,
-    )
 
 
 def variant_of(extra: Sequence[str]) -> dict[str, float]:
