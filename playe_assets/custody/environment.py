@@ -39,6 +39,8 @@ _EXAMINING = (
 _TELLING = (
     "conclude.py", "report.py", "verify.py", "verify_clips.py", "overview.py", "submission.py", "demo_evidence.py",
     "governance.py", "models_engine.py", "models_import.py", "overview_models.py", "fetch.py",
+    "rerun.py", "rerun_compare.py", "rerun_evidence.py", "rerun_level.py", "rerun_models.py", "rerun_result.py",
+    "verify_derivation.py", "verify_report.py",
 )  # fmt: skip
 
 

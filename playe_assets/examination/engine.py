@@ -95,17 +95,27 @@ def prepare(uses: Iterable[ModelUse], settings: Settings, preset: str) -> dict[M
         raise MissingResourceError(
             "preset.weights_absent", preset=preset, models=", ".join(first), first=" ".join(first)
         )
-    from playe_assets.examination.governance import approvals
     from playe_assets.inference.runtimes import RUNTIMES
 
     # Says that a device or provider is not there before anybody is told to certify for it.
     RUNTIMES.get(settings.target.runtime)(settings.target).check()
-    granted = approvals([c for group in found.values() for c in group], settings.log)
+    granted = _granted([c for group in found.values() for c in group], settings)
     return {
         key: Prepared(use, found[key][0], tuple(found[key][1:]), granted[found[key][0].name],
                       *_certificate(use, found[key], settings))
         for key, use in wanted.items()
     }  # fmt: skip
+
+
+def _granted(cards: list[ModelCard], settings: Settings) -> dict[str, dict[str, Any]]:
+    """The approvals by card name; of a rerun, words that nobody was asked, and for which report."""
+    from playe_assets.examination.governance import State, approvals
+
+    report = settings.models_without_approval_for_the_rerun_of
+    if not report:
+        return approvals(cards, settings.log)
+    why = f"rerun of {report}: its own extract of the log states who approved"
+    return {c.name: State("not_asked_in_a_rerun", c.name, str(c.sha256), why=why).plain for c in cards}
 
 
 def load(prepared: Iterable[Prepared], settings: Settings) -> dict[str, Any]:
@@ -257,6 +267,8 @@ def _certificate(
     if cards[0].format == "data":
         return None, None, None
     found = find(network_of(use, tuple(cards), settings), settings.target, settings.engines)
+    if found is None and settings.models_without_approval_for_the_rerun_of:
+        return None, None, None  # a rerun is itself the comparison that a certificate stands for
     if found is None:
         variant = "".join(f" --{k} {v:g}" for k, v in sorted(use.variant.items()))
         raise GovernanceError("models.not_certified", name=use.name, target=str(settings.target),

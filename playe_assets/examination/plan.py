@@ -150,7 +150,7 @@ def plan(name: str, settings: Settings) -> Plan:
         MissingResourceError: a weight file is not installed; the message names the one command.
         GovernanceError: a model is not approved, or its engine is not certified on this device.
     """
-    made = check(load_preset(name), settings)
+    made = check(load_preset(name, settings.presets), settings)
     made.tracker.cls(made.tracker.params)  # a package that it lacks is said before any work
     return replace(made, models=prepare(needed(made), settings, name))
 

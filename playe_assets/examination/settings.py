@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from playe_assets.core.errors import CaseFileError
+from playe_assets.core.presets import FOLDER as PRESETS
 from playe_assets.core.texts import LANGUAGES
 from playe_assets.core.yamlfile import read_block
 from playe_assets.custody.log import CustodyLog
@@ -80,6 +81,11 @@ class Settings:
     address: str = ""
     accreditation: str | None = None
     authorised_by: str | None = None
+    presets: Path = PRESETS
+    """Folder of the recipes; a rerun has one of its own with the recipe that the report holds."""
+    models_without_approval_for_the_rerun_of: str = ""
+    """Id of the report whose steps are run again outside the laboratory that approved its models. Only a rerun sets
+    it, for its scratch folder: approvals are not asked for, every record says so, and no report comes of it."""
 
     @property
     def cases(self) -> Path:
@@ -133,6 +139,8 @@ class Settings:
         return self.data_root / "delivered"
 
 
+_NEVER_WRITTEN = {"data_root", "presets", "models_without_approval_for_the_rerun_of"}
+"""What no `laboratory.yaml` may set."""
 _VARIABLES = {
     "data_root": "PLAYE_DATA_ROOT", "inbox": "PLAYE_INBOX", "audit": "PLAYE_AUDIT",
     "language": "PLAYE_LANGUAGE", "threads": "PLAYE_THREADS", "inline_previews": "PLAYE_INLINE_PREVIEWS",
@@ -154,7 +162,7 @@ def load_settings(given: Mapping[str, Any] | None = None) -> Settings:
     file = root / "laboratory.yaml"
     if file.is_file():
         block = read_block(file.read_text(encoding="utf-8"), str(file), CaseFileError)
-        known = {f.name for f in fields(Settings)} - {"data_root"}
+        known = {f.name for f in fields(Settings)} - _NEVER_WRITTEN
         for key in block.values:
             if key not in known:
                 raise CaseFileError("case.unknown_key", file=str(file), line=block.lines[key], key=key,
