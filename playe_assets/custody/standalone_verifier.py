@@ -124,7 +124,7 @@ def extends(old: Checkpoint, new: Checkpoint, hashes: list[bytes]) -> bool:
 
 
 # ---- The checks, in order; the first that fails ends them. OK holds, -- is for the reader to weigh.
-# fmt: off (each English sentence with its Russian one)
+# fmt: off
 
 
 def check(folder: Path, given_key: str | None, witness: str | None, say: Callable[[str, str], None]) -> None:
@@ -133,40 +133,28 @@ def check(folder: Path, given_key: str | None, witness: str | None, say: Callabl
     notes = [path.read_bytes().decode() for path in sorted(folder.glob("checkpoints/*.note"))]
     key = (folder / "checkpoints" / "key0.txt").read_text("utf-8").strip()
     if given_key is None:
-        say(
-            f"--  The first key comes from this folder; compare it with one from elsewhere (--key):\n    {key}",
-            f"--  Первый ключ взят из этой папки; сверьте его с ключом из другого источника (--key):\n    {key}",
-        )
+        say(f"--  The first key comes from this folder; compare it with one from elsewhere (--key):\n    {key}",
+            f"--  Первый ключ взят из этой папки; сверьте его с ключом из другого источника (--key):\n    {key}")
     elif given_key.strip() != key:
         fail(f"its first key is {key}, not {given_key}.", f"её первый ключ — {key}, а не {given_key}.")
     else:
         say("OK  The first key is the one that you gave.", "ДА  Первый ключ — тот, который вы указали.")
     checkpoints = check_checkpoints(notes, key, proof["extends"])
-    say(
-        f"OK  {len(notes)} checkpoints: each signed by the key announced before it, each only adding lines.",
-        f"ДА  Контрольных точек: {len(notes)}; каждая подписана объявленным ранее ключом и лишь добавляет строки.",
-    )
+    say(f"OK  {len(notes)} checkpoints: each signed by the key announced before it, each only adding lines.",
+        f"ДА  Контрольных точек: {len(notes)}; каждая подписана объявленным ранее ключом и лишь добавляет строки.")
     size, case, count = checkpoints[-1].size, proof["case_id"], check_lines(folder, proof, checkpoints[-1])
-    say(
-        f"OK  {count} lines of case {case} stand unaltered among the {size} lines of the newest checkpoint.",
-        f"ДА  Строки дела {case} ({count}) не изменены и на своих местах среди {size} строк последней точки.",
-    )
+    say(f"OK  {count} lines of case {case} stand unaltered among the {size} lines of the newest checkpoint.",
+        f"ДА  Строки дела {case} ({count}) не изменены и на своих местах среди {size} строк последней точки.")
     if witness is None:
-        say(
-            "--  No checkpoint from elsewhere (--checkpoint): a return to an older copy of the log is not seen.",
-            "--  Нет точки из другого источника (--checkpoint): возврат журнала к старой копии не виден.",
-        )
+        say("--  No checkpoint from elsewhere (--checkpoint): a return to an older copy of the log is not seen.",
+            "--  Нет точки из другого источника (--checkpoint): возврат журнала к старой копии не виден.")
     else:
         kept = check_witness(witness, notes, checkpoints, key)
-        say(
-            f"OK  Your checkpoint is number {kept.epoch} of this log: its {kept.size} lines still begin the log.",
-            f"ДА  Ваша точка — № {kept.epoch} этого журнала: её строки ({kept.size}) остались его началом.",
-        )
+        say(f"OK  Your checkpoint is number {kept.epoch} of this log: its {kept.size} lines still begin the log.",
+            f"ДА  Ваша точка — № {kept.epoch} этого журнала: её строки ({kept.size}) остались его началом.")
     tokens = len(list(folder.glob("checkpoints/*.tsr")))
-    say(
-        f"--  Not checked: are these ALL lines of the case; are they true; time stamps ({tokens}; see README).",
-        f"--  Не проверено: все ли это строки дела; правдивы ли они; метки времени ({tokens}; см. README).",
-    )
+    say(f"--  Not checked: are these ALL lines of the case; are they true; time stamps ({tokens}; see README).",
+        f"--  Не проверено: все ли это строки дела; правдивы ли они; метки времени ({tokens}; см. README).")
 
 
 def check_checkpoints(notes: list[str], key: str, proofs: list[list[str]]) -> list[Checkpoint]:
@@ -178,15 +166,11 @@ def check_checkpoints(notes: list[str], key: str, proofs: list[list[str]]) -> li
             fail(f"checkpoint {epoch} is not signed by {key}.", f"точка {epoch} не подписана ключом {key}.")
         previous = hashlib.sha256(notes[epoch - 1].encode()).hexdigest() if found else "-"
         if (here.epoch, here.previous, here.origin) != (epoch, previous, read_note(notes[0]).origin):
-            fail(
-                f"checkpoint {epoch} does not follow the one before it: one was removed or exchanged.",
-                f"точка {epoch} не следует за предыдущей: точка удалена или подменена.",
-            )
+            fail(f"checkpoint {epoch} does not follow the one before it: one was removed or exchanged.",
+                 f"точка {epoch} не следует за предыдущей: точка удалена или подменена.")
         if found and not extends(found[-1], here, [bytes.fromhex(h) for h in proofs[epoch - 1]]):
-            fail(
-                f"checkpoint {epoch} does not extend the one before it: earlier lines (or the proof) were altered.",
-                f"точка {epoch} не продолжает предыдущую: прежние строки (или доказательство) изменены.",
-            )
+            fail(f"checkpoint {epoch} does not extend the one before it: earlier lines (or the proof) were altered.",
+                 f"точка {epoch} не продолжает предыдущую: прежние строки (или доказательство) изменены.")
         found.append(here)
         key = here.next_key
     return found
@@ -199,21 +183,16 @@ def check_lines(folder: Path, proof: dict[str, Any], newest: Checkpoint) -> int:
         given = json.loads(row)
         line, seq = json.loads(given["line"]), given["seq"]
         if (line["seq"], line["case_id"]) != (seq, proof["case_id"]) or seq in leaves:
-            fail(
-                f"line {seq} is there twice, states another number or belongs to another case.",
-                f"строка {seq} повторяется, содержит другой номер или относится к другому делу.",
-            )
+            fail(f"line {seq} is there twice, states another number or belongs to another case.",
+                 f"строка {seq} повторяется, содержит другой номер или относится к другому делу.")
         leaves[seq] = hashlib.sha256(b"\x00" + given["line"].encode()).digest()
     try:
         found = root_from(leaves, newest.size, [bytes.fromhex(h) for h in proof["hashes"]])
     except (ValueError, LookupError):
         found = b""
     if found != newest.root:
-        fail(
-            f"its {len(leaves)} lines do not lead to the signed root: a line was altered, removed, added or moved.",
-            f"строки ({len(leaves)}) не приводят к подписанному корню: какая-то изменена, удалена, добавлена,"
-            " перемещена.",
-        )
+        fail(f"its {len(leaves)} lines do not lead to the signed root: one was altered, removed, added or moved.",
+             f"строки ({len(leaves)}) не приводят к подписанному корню: есть изменённые, лишние или удалённые.")
     return len(leaves)
 
 
@@ -221,23 +200,15 @@ def check_witness(witness: str, notes: list[str], checkpoints: list[Checkpoint],
     """A checkpoint that was kept elsewhere is among those of the export, word for word."""
     kept, newest = read_note(witness), len(notes) - 1
     if not 0 <= kept.epoch <= newest:
-        fail(
-            f"your checkpoint {kept.epoch} is not in it; its newest is {newest}. Ask for a new export; if there is"
-            " none with your checkpoint, the log was cut back.",
-            f"вашей точки {kept.epoch} в ней нет, последняя — {newest}. Запросите новую выгрузку; если вашей точки нет"
-            " и в ней, журнал урезан.",
-        )
+        fail(f"your checkpoint {kept.epoch} is newer than its {newest}. Ask for a new export, or the log was cut back.",
+             f"ваша точка {kept.epoch} новее её последней ({newest}). Нужна новая выгрузка, либо журнал урезан.")
     if witness.partition("\n\n")[0] == notes[kept.epoch].partition("\n\n")[0]:
         return kept
     if is_signed(witness, checkpoints[kept.epoch - 1].next_key if kept.epoch else key):
-        fail(
-            f"your checkpoint {kept.epoch} differs from its own, and one key signed both: there are two logs.",
-            f"ваша точка {kept.epoch} отличается от её точки, а подписал их один ключ: журналов два.",
-        )
-    fail(
-        f"your checkpoint {kept.epoch} ({kept.origin}) is of another log: this log's key has not signed it.",
-        f"ваша точка {kept.epoch} ({kept.origin}) от другого журнала: она подписана не ключом этого.",
-    )
+        fail(f"your checkpoint {kept.epoch} differs from its own, and one key signed both: there are two logs.",
+             f"ваша точка {kept.epoch} отличается от её точки, а подписал их один ключ: журналов два.")
+    fail(f"your checkpoint {kept.epoch} ({kept.origin}) is of another log: this log's key has not signed it.",
+         f"ваша точка {kept.epoch} ({kept.origin}) от другого журнала: она подписана не ключом этого.")
 
 
 def note_in(path: str) -> str:
@@ -263,10 +234,7 @@ def main() -> int:
     except DoesNotHoldError as problem:
         why = problem.args
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as problem:
-        why = (
-            f"a file is missing, cut or malformed: {problem!r}.",
-            f"файла нет или он испорчен: {problem!r}.",
-        )
+        why = (f"a file is missing or malformed: {problem!r}.", f"файла нет или он испорчен: {problem!r}.")
     else:
         say("The export HOLDS.", "Выгрузка ПОДТВЕРЖДЕНА.")
         return 0
