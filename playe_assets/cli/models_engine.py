@@ -39,7 +39,7 @@ def build(ctx: click.Context, name: str, machine: bool) -> None:
         raise CommandError("models.no_network", name=name)
     fields = {c.name: model_field(c, None) for c in cards}
     began = time.monotonic()
-    with cli_recorder(settings).operation(
+    with cli_recorder(settings).record(
         "processing.model_built", step="models build", model=fields, params=dict(use.variant)
     ) as work:
         network = built(use, settings)
@@ -96,7 +96,7 @@ def certified_and_recorded(use: ModelUse, settings: Settings, recorder: Recorder
     from playe_assets.examination.models_engine import cards_for, certified
 
     fields = {c.name: model_field(c, None) for c in cards_for(use, settings)}
-    with recorder.operation(
+    with recorder.record(
         "processing.model_certified", step="models certify", model=fields, params=dict(use.variant)
     ) as work:
         made = certified(use, settings)

@@ -29,7 +29,7 @@ def pull(ctx: click.Context, names: tuple[str, ...], machine: bool) -> None:
     wanted = [card_of(name, cards) for name in names]
     recorder, rows = cli_recorder(settings), []
     for card in wanted:
-        with recorder.operation(
+        with recorder.record(
             "custody.weights_pulled", step="models pull", model=model_field(card)
         ) as work:
             with _bar(said, card.name, quiet=machine) as progress:
@@ -56,7 +56,7 @@ def import_(ctx: click.Context, file: Path, card: Path | None, machine: bool) ->
     from playe_assets.examination.settings import load_settings
 
     settings, said = load_settings(), sayer(ctx)
-    with cli_recorder(settings).operation("custody.weights_imported", step="models import") as work:
+    with cli_recorder(settings).record("custody.weights_imported", step="models import") as work:
         made = import_with_card(file, card, settings) if card else import_known(file, settings)
         work.outputs.append(str(made.sha256))
         work.extra["model"] = model_field(made)

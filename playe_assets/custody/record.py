@@ -1,8 +1,8 @@
 """One context manager for every operation: a line when it starts, a line when it ends or fails.
 
 Both lines share an `op_id` and carry every field of the record (design, "The record"); what does not apply
-is null. Audit mode `full` writes all, `basic` leaves out parameters and environment, `off` writes nothing
-(and no report can be issued then).
+is null, for a reason that stands in `custody/fields.py`. Audit mode `full` writes all, `basic` leaves out
+parameters and environment, `off` writes nothing (and no report can be issued then).
 """
 
 from __future__ import annotations
@@ -16,16 +16,10 @@ from typing import Any
 
 from playe_assets.core.errors import PlayeError
 from playe_assets.custody import environment
+from playe_assets.custody.fields import EVENTS, FIELDS, LEFT_OUT_BY_BASIC
 from playe_assets.custody.log import CustodyLog, utc_now
 
 AUDIT_MODES = ("off", "basic", "full")
-FIELDS = (
-    "event", "op_id", "request_id", "case_id", "examination_id", "exhibit", "step", "operator",
-    "t_start_utc", "t_end_utc", "duration_ms", "status", "error", "input_sha256", "output_sha256", "activity",
-    "model", "params", "seed", "precision", "tiling", "runtime", "env", "metrics", "checks", "override",
-    "ai_class",
-)  # fmt: skip
-_LEFT_OUT_BY_BASIC = ("params", "runtime", "env")
 
 
 @dataclass(frozen=True)
@@ -86,36 +80,81 @@ class Recorder:
         """Sequence numbers written so far, for the materialization's metadata."""
 
     @contextmanager
-    def operation(
+    def record(
         self,
         event: str,
         *,
-        exhibit: str | None = None,
         step: str | None = None,
+        exhibit: str | None = None,
         inputs: Sequence[str] = (),
         params: Mapping[str, Any] | None = None,
         ai_class: str | None = None,
         model: Mapping[str, Any] | None = None,
+        **known: Any,
     ) -> Iterator[Operation]:
-        """Record `event` (`custody.*` or `processing.*`) around the block; failures are recorded and go on up."""
+        """Record `event` (`custody.*` or `processing.*`) around the block; failures are recorded and go on up.
+
+        Args:
+            event: one of `custody.fields.EVENTS`.
+            step: what is done, as the report names it, such as `2 denoise` or `case submit`.
+            exhibit: the exhibit's number, such as `E001`; null where it concerns more than one.
+            inputs: sha256 of what it reads; more may be added to the operation's `inputs`.
+            params: every parameter, defaults too; none is `{}`.
+            ai_class: class of what it makes.
+            model: the learned models by card name, with weights, licence and approval.
+            known: further fields that are known before it begins: `seed`, `precision`, `tiling`, `runtime`.
+
+        Raises:
+            ValueError: an event or a field that the record does not know.
+            LockTimeoutError, IntegrityError, OSError: the start could not be recorded, and the operation has
+                not begun; or its end could not, and it does not count as done. An error of the operation
+                itself is never hidden by one of recording it.
+        """
+        if event not in EVENTS or not known.keys() <= set(FIELDS):
+            raise ValueError(
+                f"no such event or field: {event} {sorted(known)}; see playe_assets/custody/fields.py"
+            )
         work = Operation(op_id=secrets.token_hex(8), inputs=list(inputs))
         started, clock = utc_now(), time.monotonic()
-        given = {"event": event, "exhibit": exhibit, "step": step, "params": params, "ai_class": ai_class,
-                 "model": model, "t_start_utc": started}  # fmt: skip
+        given = {"event": event, "exhibit": exhibit, "step": step, "params": dict(params or {}),
+                 "ai_class": ai_class, "model": model, "t_start_utc": started, **known}  # fmt: skip
         self._write(work, {**given, "status": "started"})
         try:
             yield work
         except BaseException as problem:
-            self._write(work, {**given, **self._ended(clock), "status": "failed", "error": _error(problem)})
+            try:
+                self._write(
+                    work, {**given, **self._ended(clock), "status": "failed", "error": _error(problem)}
+                )
+            except Exception as second:  # noqa: BLE001 (what failed first is what must be known)
+                problem.add_note(f"the custody log holds the start of {event}, not this failure: {second}")
             raise
         self._write(work, {**given, **self._ended(clock), "status": "ok"})
 
-    def note(self, event: str, **fields: Any) -> None:
-        """A single line without duration, such as `custody.received`."""
-        work = Operation(op_id=secrets.token_hex(8))
-        now = utc_now()
-        self._write(work, {"event": event, "t_start_utc": now, "t_end_utc": now, "duration_ms": 0,
-                           "status": "ok", **fields})  # fmt: skip
+    operation = record
+    """The name under which older code reaches it."""
+
+    def note(
+        self,
+        event: str,
+        *,
+        input_sha256: Sequence[str] = (),
+        output_sha256: Sequence[str] = (),
+        metrics: Mapping[str, Any] | None = None,
+        checks: Sequence[Mapping[str, Any]] = (),
+        error: Mapping[str, Any] | None = None,
+        **given: Any,
+    ) -> None:
+        """A fact that is so already, such as `custody.refused`: a pair like any other, with nothing in between.
+
+        With `error` the pair ends as `failed`: something else had failed, and this is its record.
+        """
+        with self.record(event, inputs=input_sha256, **given) as work:
+            work.outputs += output_sha256
+            work.metrics.update(metrics or {})
+            work.checks += [dict(check) for check in checks]
+            if error is not None:
+                work.extra.update(status="failed", error=dict(error))
 
     def _ended(self, clock: float) -> dict[str, Any]:
         return {"t_end_utc": utc_now(), "duration_ms": round((time.monotonic() - clock) * 1000, 3)}
@@ -147,7 +186,7 @@ class Recorder:
         entry.update(fields)
         entry.update(work.extra)
         if self.audit == "basic":
-            entry.update(dict.fromkeys(_LEFT_OUT_BY_BASIC))
+            entry.update(dict.fromkeys(LEFT_OUT_BY_BASIC))
         numbers = self.log.append([entry])
         work.seqs += numbers
         self.seqs += numbers

@@ -7,6 +7,8 @@ earlier run of the case found is used again where nothing that decides it has ch
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -24,7 +26,7 @@ from playe_assets.core.values import (
     StreamFacts,
 )
 from playe_assets.custody.environment import code_version, examination_runtime
-from playe_assets.examination.engine import engine_fields, model_field
+from playe_assets.examination.engine import engine_fields, fields_before, model_field
 from playe_assets.examination.events import events_of
 from playe_assets.examination.found import SCHEMA, FoundNotes, Noted, found_in
 from playe_assets.examination.plan import Plan, PlannedDetector
@@ -91,14 +93,14 @@ def _detected(
     key: str,
 ) -> tuple[str, ExhibitDetections]:
     """Look for it, and note under `key` what was found."""
-    with stage.recorder.operation(
+    with stage.recorder.record(
         "processing.detect",
         exhibit=exhibit.number,
         step="detect",
         inputs=[exhibit.sha256],
         params=_params(made, exhibit, planned),
         ai_class="none",
-        model=_models(made, planned),
+        **fields_before(made.prepared(tuple(n for p in planned for n in p.needs)), stage.settings),
     ) as work:
         found, engines = _findings(stage, made, exhibit, planned)
         sha256 = stage.store.put_json(found)
@@ -216,14 +218,21 @@ def _findings(
     methods = [_method(w.label, w.planned, made) for w in seen.watches]
     if exhibit.media is MediaKind.CLIP:
         base = _base(facts)
-        watch_clip(stage, made, exhibit, facts, seen, base)
+        with _each_detector(stage, made, exhibit, seen):
+            watch_clip(stage, made, exhibit, facts, seen, base)
         survey = stage.store.put_bytes(write_survey(seen.survey, base))
-        watched = [Watched(w.found, w.traits, w.planned.use.min_track_frames) for w in seen.watches]
-        tracks = tracks_of(watched, made, width, height, seen.shots, base)
-        events = events_of(tracks, {w.label: w.found for w in seen.watches}, seen.survey.pts, base)
         methods += [survey_method(made), tracker_method(made, base)]
+        with stage.recorder.record(
+            "processing.tracks", exhibit=exhibit.number, step="tracks", inputs=[exhibit.sha256, survey],
+            params={"tracker": methods[-1]}, ai_class="none",
+        ) as work:  # fmt: skip
+            watched = [Watched(w.found, w.traits, w.planned.use.min_track_frames) for w in seen.watches]
+            tracks = tracks_of(watched, made, width, height, seen.shots, base)
+            events = events_of(tracks, {w.label: w.found for w in seen.watches}, seen.survey.pts, base)
+            work.metrics.update(tracks=len(tracks), events=len(events))
     elif seen.watches:
-        watch_photo(stage, exhibit, facts, seen)
+        with _each_detector(stage, made, exhibit, seen):
+            watch_photo(stage, exhibit, facts, seen)
     found = ExhibitDetections(
         exhibit=exhibit.number,
         source_sha256=exhibit.sha256,
@@ -244,6 +253,27 @@ def _findings(
             other = name in models and type(models[name]) is not type(model)
             models[f"{name} ({watch.label})" if other else name] = model
     return found, engine_fields(models)
+
+
+@contextmanager
+def _each_detector(stage: Stage, made: Plan, exhibit: Exhibit, seen: Pass) -> Iterator[None]:
+    """A pair of log lines for each detector. They look at one decoded stream, so their pairs span the same time."""
+    with ExitStack() as records:
+        opened = [
+            records.enter_context(
+                stage.recorder.record(
+                    "processing.detector", exhibit=exhibit.number, step=f"detect {w.label}", inputs=[exhibit.sha256],
+                    params={"version": w.planned.cls.version, **w.planned.plain}, ai_class="none",
+                    **fields_before(made.prepared(w.planned.needs), stage.settings),
+                )
+            )
+            for w in seen.watches
+        ]  # fmt: skip
+        yield
+        for work, watch in zip(opened, seen.watches, strict=True):
+            counted = Counter(d.label for frame in watch.found for d in frame.found)
+            work.metrics.update({"frames": len(watch.found), **dict(sorted(counted.items()))})
+            work.extra.update(engine_fields(watch.detector.models))
 
 
 def _method(label: str, planned: PlannedDetector, made: Plan) -> dict[str, object]:

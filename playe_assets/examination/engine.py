@@ -199,6 +199,23 @@ def engine_of(settings: Settings) -> dict[str, str]:
     }
 
 
+def fields_before(prepared: Iterable[Prepared], settings: Settings) -> dict[str, Any]:
+    """The record's fields about learned models before they have run, so that a failure names them too.
+
+    Always `model`, null without any; `runtime` and `precision` as asked for, where one of them is a network. What
+    only the engine knows (driver, tiling) is null until `engine_fields` says it.
+    """
+    items = list(prepared)
+    fields: dict[str, Any] = {"model": {i.card.name: model_field(i.card, i.approval) for i in items} or None}
+    if any(i.certificate for i in items):
+        asked, target = engine_of(settings), settings.target
+        fields["precision"] = target.precision
+        fields["runtime"] = {"name": asked["runtime"], "version": asked["version"], "provider": asked["provider"],
+                             "device": target.device, "driver": None, "cuda": None,
+                             "threads": target.threads or None, "deterministic": None}  # fmt: skip
+    return fields
+
+
 @functools.cache
 def _version(package: str) -> str | None:
     try:

@@ -23,7 +23,7 @@ from playe_assets.core.values import (
     StreamFacts,
 )
 from playe_assets.custody.record import Operation
-from playe_assets.examination.engine import engine_fields
+from playe_assets.examination.engine import engine_fields, fields_before
 from playe_assets.examination.plan import Plan, PlannedStep
 from playe_assets.examination.side_by_side import side_by_side
 from playe_assets.examination.stage import Stage, exhibit_faults, reason_of
@@ -131,7 +131,7 @@ def _one(stage: Stage, made: Plan, exhibit: Exhibit, detections: str | None) -> 
 
     promised = exhibit.facts.frame_count if exhibit.facts else 0
     try:
-        with stage.recorder.operation(
+        with stage.recorder.record(
             "processing.enhance",
             exhibit=exhibit.number,
             step="enhance",
@@ -172,22 +172,28 @@ def _one(stage: Stage, made: Plan, exhibit: Exhibit, detections: str | None) -> 
 
 def recorded_step(
     stage: Stage,
+    made: Plan,
     exhibit: Exhibit,
     number: int,
     planned: PlannedStep,
     inputs: Sequence[str],
     segment: Mapping[str, int] | None = None,
 ) -> AbstractContextManager[Operation]:
-    """The pair of log lines of one step on one exhibit, of a clip on one segment; every parameter stands in it."""
+    """The pair of log lines of one step on one exhibit, of a clip on one segment; every parameter stands in it.
+
+    A learned step names its models from the start, so that its failure names them too; what they ran on in the
+    end (`record_models`) is known when they have run.
+    """
     cls = planned.cls
     extra: dict[str, Any] = {"segment": dict(segment)} if segment else {}
-    return stage.recorder.operation(
+    return stage.recorder.record(
         "processing.step",
         exhibit=exhibit.number,
         step=f"{number} {cls.name}",
         inputs=inputs,
         params={"version": cls.version, **planned.plain, **extra},
         ai_class=planned.ai_class.value,
+        **fields_before(made.prepared(planned.needs), stage.settings),
     )
 
 

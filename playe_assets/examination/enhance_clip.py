@@ -161,7 +161,7 @@ def _opener(stage: Stage, made: Plan, exhibit: Exhibit, count: int) -> Callable[
         with ExitStack() as records:
             yield [
                 records.enter_context(
-                    recorded_step(stage, exhibit, number, planned, [exhibit.sha256] if number == 1 else [],
+                    recorded_step(stage, made, exhibit, number, planned, [exhibit.sha256] if number == 1 else [],
                                   segment={"number": segment.number, "of": count})
                 )
                 for number, planned in enumerate(made.steps[MediaKind.CLIP], 1)

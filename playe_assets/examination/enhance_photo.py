@@ -34,7 +34,7 @@ def enhance_photo(stage: Stage, made: Plan, exhibit: Exhibit) -> Made:
     maps: dict[str, Pixels] = {}
     taken = exhibit.sha256
     for number, planned in enumerate(made.steps[MediaKind.PHOTO], start=1):
-        with recorded_step(stage, exhibit, number, planned, [taken]) as op:
+        with recorded_step(stage, made, exhibit, number, planned, [taken]) as op:
             worker = worker_of(stage, made, planned, facts)
             pixels = worker.frame(pixels)
             if alpha is not None and worker.geometry:

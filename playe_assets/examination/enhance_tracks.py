@@ -185,7 +185,7 @@ def _fuse(
     """One picture with its record; None where too few crops agree, and why crops did not contribute."""
     cls, params, track, label = planned.cls, to_plain(planned.params), work.track, work.label
     ordered, mark = sorted(work.crops, key=lambda c: c.frame), mark_of(track)
-    with stage.recorder.operation(
+    with stage.recorder.record(
         "processing.track_fusion",
         exhibit=exhibit.number,
         step=f"mark {mark} {label}" if mark else f"track {track} {label}",

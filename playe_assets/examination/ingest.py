@@ -100,6 +100,7 @@ def ingest(
     stage.recorder.examination_id = manifest.examination_id
     stage.recorder.note(
         "processing.examination_opened",
+        step="examination",
         input_sha256=[e.sha256 for e in exhibits],
         output_sha256=[sha256],
         params={"preset": to_plain(made.preset.ref)},
@@ -113,7 +114,7 @@ def _opened(stage: Stage, given: CaseFile | None, made: Plan) -> Case:
         # A later delivery adds exhibits; what the first one said of the case stands.
         return replace(stage.folder.read(), preset=made.preset.name)
     given = given or CaseFile(stage.case_id)
-    stage.recorder.note("custody.case_opened", params={"preset": made.preset.name})
+    stage.recorder.note("custody.case_opened", step="case", params={"preset": made.preset.name})
     return Case(
         case_id=stage.case_id,
         title=given.title,
@@ -133,8 +134,6 @@ def _take(
     known = [exhibit for record in stage.folder.records(case) for exhibit in record.exhibits]
     number = len(case.deliveries) + 1
     seen = look(delivered, stage.settings, 0.0)
-    stage.recorder.note("custody.received", step=f"delivery {number}", params={
-        "files": seen.files, "bytes": seen.total_bytes, "fingerprint": seen.fingerprint})  # fmt: skip
 
     def on_exhibit(exhibit: Exhibit, _facts: Mapping[str, Any]) -> None:
         said = Words(
@@ -144,25 +143,31 @@ def _take(
         taken.append(exhibit)
 
     taken: list[Exhibit] = []
-    found = take_delivery(
-        stage.store,
-        delivered,
-        delivery=number,
-        known=known,
-        references=given.references,
-        limits=limits,
-        marked=given.marks,
-        on_exhibit=on_exhibit,
-        recorder=stage.recorder,
-    )
     record = None
-    refused_before = {(r.name_hex, r.reason.code) for old in stage.folder.records(case) for r in old.refused}
-    refused: tuple[Refusal, ...] = tuple(
-        r for r in found.refused if (r.name_hex, r.reason.code) not in refused_before
-    )
-    marked = checked_marks(given.marks, (*known, *found.exhibits))
-    if found.exhibits or refused or marked:
-        record = stage.store.put_json(DeliveryRecord(number, found.exhibits, refused, marked))
+    with stage.recorder.record("custody.received", step=f"delivery {number}", params={
+        "files": seen.files, "bytes": seen.total_bytes, "fingerprint": seen.fingerprint}) as work:  # fmt: skip
+        found = take_delivery(
+            stage.store,
+            delivered,
+            delivery=number,
+            known=known,
+            references=given.references,
+            limits=limits,
+            marked=given.marks,
+            on_exhibit=on_exhibit,
+            recorder=stage.recorder,
+        )
+        refused_before = {
+            (r.name_hex, r.reason.code) for old in stage.folder.records(case) for r in old.refused
+        }
+        refused: tuple[Refusal, ...] = tuple(
+            r for r in found.refused if (r.name_hex, r.reason.code) not in refused_before
+        )
+        marked = checked_marks(given.marks, (*known, *found.exhibits))
+        if found.exhibits or refused or marked:
+            record = stage.store.put_json(DeliveryRecord(number, found.exhibits, refused, marked))
+            work.outputs.append(record)
+        work.metrics.update(exhibits=len(found.exhibits), refused=len(refused))
     goal = place_for(delivered, stage.settings, stage.case_id, number)
     note = DeliveryNote(
         number=number,

@@ -136,7 +136,7 @@ def _take(work: _Intake, root: int, entry: Entry) -> Exhibit | None:
         return None
     number = work.next_number()
     try:
-        with _recorded(work, "custody.acquired", number) as operation:
+        with _recorded(work, "custody.acquired", number, (), {"delivery": work.delivery}) as operation:
             exhibit = _acquired(work, entry.name, number, source)
             if operation is not None:
                 operation.outputs.append(exhibit.sha256)
@@ -160,7 +160,8 @@ def _take(work: _Intake, root: int, entry: Entry) -> Exhibit | None:
 def _refuse(work: _Intake, name: bytes, reason: Reason) -> None:
     work.refused.append(Refusal(name.hex(), shown(name), work.delivery, reason))
     if work.recorder is not None:
-        work.recorder.note("custody.refused", params={"delivery": work.delivery, "reason": reason.code})
+        work.recorder.note("custody.refused", step="intake", params={"delivery": work.delivery, "reason": reason.code},
+                           checks=[{"reason": reason.code}])  # fmt: skip
 
 
 def _acquired(work: _Intake, name: bytes, number: str, source: int) -> Exhibit:
@@ -269,7 +270,7 @@ def _recorded(
     if work.recorder is None:
         yield None
         return
-    with work.recorder.operation(
+    with work.recorder.record(
         event, exhibit=exhibit, step="intake", inputs=inputs, params=params
     ) as operation:
         yield operation

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from playe_assets.core.canonical import to_plain
+from playe_assets.core.canonical import digest, to_plain
 from playe_assets.core.contracts import Evidence
 from playe_assets.core.presets import Threshold
 from playe_assets.core.values import (
@@ -35,6 +35,11 @@ class Manifests:
     thresholds: tuple[Threshold, ...] = field(default=())
     report: Mapping[str, Any] | None = None
 
+    @property
+    def made(self) -> tuple[Any, ...]:
+        """Those of the stages so far, in their order."""
+        return tuple(m for m in (self.ingest, self.detections, self.enhanced, self.metrics) if m is not None)
+
 
 def gates_of(stage: str) -> tuple[str, ...]:
     """Names of the gates that judge the asset `stage`, in the registry's order."""
@@ -58,9 +63,11 @@ def judge(stage: Stage, asset: str, manifests: Manifests) -> dict[str, list[Verd
         thresholds=manifests.thresholds,
         report=manifests.report,
     )
+    judged = [digest(m) for m in manifests.made][-1:]
     found: dict[str, list[Verdict]] = {}
     for name in gates_of(asset):
-        with stage.recorder.operation("processing.gate", step=name, params={"gate": name}) as work:
+        params = {"gate": name, "thresholds": to_plain(manifests.thresholds)}
+        with stage.recorder.record("processing.gate", step=name, inputs=judged, params=params) as work:
             found[name] = GATES.get(name)().judge(evidence)
             work.checks += [to_plain(v) for v in found[name] if not v.passed] or [
                 {"gate": name, "passed": True, "verdicts": len(found[name])}

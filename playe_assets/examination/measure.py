@@ -21,7 +21,7 @@ from playe_assets.core.values import (
     MetricsManifest,
 )
 from playe_assets.examination.clips.pace import Pace
-from playe_assets.examination.engine import engine_fields
+from playe_assets.examination.engine import engine_fields, fields_before
 from playe_assets.examination.measure_found import Found, found_of
 from playe_assets.examination.measure_pairs import Compared, Sides, pairs_of
 from playe_assets.examination.plan import Plan
@@ -111,13 +111,14 @@ def _row(stage: Stage, made: Plan, sides: Sides, found: Found) -> dict[str, Any]
     exhibit, derivative, reference = sides.exhibit, sides.derivative, sides.reference
     inputs = [exhibit.sha256, derivative.sha256, *([reference.sha256] if reference else [])]
     params = {m.cls.name: to_plain(m.params) for m in made.metrics}
-    with stage.recorder.operation(
+    with stage.recorder.record(
         "processing.measure",
         exhibit=exhibit.number,
         step="measure",
         inputs=inputs,
         params=params,
         ai_class="none",
+        **fields_before(made.prepared(tuple(n for m in made.metrics for n in m.needs)), stage.settings),
     ) as work:
         workers = [m.cls(m.params, made.load(m.needs, stage.settings)) for m in made.metrics]
         series = Series([c for m in made.metrics for c in m.cls.columns])

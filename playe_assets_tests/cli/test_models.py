@@ -172,7 +172,7 @@ def test_withdraw_lists_the_cases_of_those_weights(lab):
     sha256 = told("models", "show", "free")["sha256"]
     recorder = Recorder(CustodyLog(lab.settings.log_path), request_id="r", case_id="CASE-7",
                         operator=Operator("a", "b", "c"))  # fmt: skip
-    with recorder.operation("processing.enhanced", model={"free": {"weights_sha256": sha256}}):
+    with recorder.record("processing.enhance", model={"free": {"weights_sha256": sha256}}):
         pass
     assert "  CASE-7\n" in said("models", "withdraw", "free", "--reason", "blurs")
 

@@ -71,7 +71,7 @@ def test_what_is_withheld_is_said_by_a_notice_that_names_the_exhibit(tampered):
     assert exhibit in str(notice)
     folder = laboratory.settings.cases / "TAMPER-1" / "reports" / "TAMPER-1-N01"
     assert (folder / "notice.pdf").read_bytes().startswith(b"%PDF")
-    [line] = [e for e in laboratory.log("TAMPER-1") if e["event"] == "custody.report_withheld"]
+    [_, line] = [e for e in laboratory.log("TAMPER-1") if e["event"] == "custody.report_withheld"]
     assert line["step"] == "TAMPER-1-N01"
 
 

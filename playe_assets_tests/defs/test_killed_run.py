@@ -44,10 +44,10 @@ def test_the_case_launched_again_takes_the_finished_segments_of_a_killed_run(lab
              if e["step"] == "1 deinterlace"]  # fmt: skip
     assert set(begun) == {1, 2}
     assert len(begun) <= 2 + 1, "one segment was at work when the run was killed"
-    (reused,) = _lines(laboratory, event="processing.segments_reused")
+    (reused,) = _lines(laboratory, event="processing.segments_reused", status="ok")
     assert reused["metrics"]["segments_reused"] >= 1
     assert not (laboratory.case("KILLED-1").root / "segments").exists(), "a concluded case keeps no parts"
     assert not (laboratory.case("KILLED-1").root / "found").exists(), "nor notes of what was found"
     (looked,) = _lines(laboratory, event="processing.detect", status="ok")
-    (again,) = _lines(laboratory, event="processing.detection_reused")
+    (again,) = _lines(laboratory, event="processing.detection_reused", status="ok")
     assert again["params"] == {"found_by": looked["op_id"]}

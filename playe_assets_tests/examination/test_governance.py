@@ -215,9 +215,9 @@ def test_withdrawing_names_the_cases_whose_records_name_those_bytes_and_no_other
         ("C-3", {"weights_sha256": NOTHING}),
         ("C-4", None),
     ):
-        with recorder(lab, case_id=case_id).operation("processing.enhanced", model=model):
+        with recorder(lab, case_id=case_id).record("processing.enhance", model=model):
             pass
-    with recorder(lab, case_id="C-5").operation("processing.enhanced", params={"note": sha256}):
+    with recorder(lab, case_id="C-5").record("processing.enhance", params={"note": sha256}):
         pass
     assert withdraw("free", lab.settings, recorder(lab), "why") == ["C-1", "C-2"]
     assert cases_with(NOTHING, log(lab)) == ["C-2", "C-3"]
@@ -271,8 +271,9 @@ def test_attempts_that_failed_torn_lines_and_other_events_decide_nothing(lab):
     path = lab.settings.log_path
     with pytest.raises(GovernanceError):
         approve("bound", lab.settings, recorder(lab))
-    with recorder(lab).operation("custody.model_approved_of", model={"weights_sha256": NOTHING}):
-        pass
+    log(lab).append(
+        [{"event": "custody.model_approved_of", "status": "ok", "model": {"weights_sha256": NOTHING}}]
+    )
     with path.open("ab") as handle:
         handle.write(b'{"event":"custody.model_approved","status":"ok","mod')
     assert states(log(lab)) == {}

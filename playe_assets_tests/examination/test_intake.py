@@ -273,7 +273,7 @@ class _Log:
     lines: list = field(default_factory=list)
 
     @contextmanager
-    def operation(self, event, **given):
+    def record(self, event, **given):
         work = _Work()
         yield work
         self.lines.append((event, work.extra.get("exhibit", given["exhibit"]), tuple(work.outputs)))

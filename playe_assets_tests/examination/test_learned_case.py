@@ -265,7 +265,7 @@ def test_a_card_whose_facts_changed_is_read_anew_and_makes_another_examination(l
 
 def ingest_of(learned: Learned) -> IngestManifest:
     """The examination's first manifest, by the digest that the log states."""
-    (opened_,) = [
+    (_, opened_) = [
         e for e in learned.laboratory.log("LEARNED-1") if e["event"] == "processing.examination_opened"
     ]
     return learned.laboratory.stage("LEARNED-1").manifest(IngestManifest, opened_["output_sha256"][0])

@@ -57,7 +57,7 @@ def test_a_preset_that_changed_during_an_examination_is_refused(examined, monkey
 
     stage = examined.laboratory.stage("MIXED-1")
     (report,) = examined.laboratory.reports("MIXED-1")
-    opened = next(e for e in examined.laboratory.log() if e["event"] == "processing.examination_opened")
+    _, opened = [e for e in examined.laboratory.log() if e["event"] == "processing.examination_opened"]
     ingest = stage.manifest(IngestManifest, opened["output_sha256"][0])
     assert ingest.examination_id == report["findings"]["examination_id"]
     assert stage.planned(ingest).preset.name == "forensic_safe"

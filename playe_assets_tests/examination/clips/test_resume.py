@@ -106,7 +106,7 @@ def test_the_log_says_what_was_made_and_what_was_there(laboratory, whole):
         for one, other in itertools.pairwise(chain):
             assert other["input_sha256"] == one["output_sha256"]
     enhance(stage, *manifests)
-    (line,) = [e for e in laboratory.log("CLIP-1") if e["event"] == "processing.segments_reused"]
+    (_, line) = [e for e in laboratory.log("CLIP-1") if e["event"] == "processing.segments_reused"]
     assert line["params"] == {"segments": ["1-3"], "of": 3}
     assert line["metrics"] == {"segments_reused": 3, "frames_reused": FRAMES}
 
