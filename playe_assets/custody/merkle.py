@@ -7,7 +7,8 @@ largest power of two below n. Proofs are lists of 32-byte hashes in the order of
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 EMPTY = hashlib.sha256(b"").digest()
 """The root of a tree without leaves (RFC 6962, 2.1)."""
@@ -65,31 +66,40 @@ def split(size: int) -> int:
     return 1 << ((size - 1).bit_length() - 1)
 
 
-def inclusion(leaves: Sequence[bytes], index: int) -> list[bytes]:
-    """The audit path of leaf `index`, the lowest sibling first (RFC 6962, 2.1.1).
+Subtree = Callable[[int, int], bytes]
+"""Gives the root over the leaves from `low` to below `high`, however it is kept."""
+
+
+def inclusion_from(size: int, index: int, subtree: Subtree) -> list[bytes]:
+    """The audit path of leaf `index` in a tree of `size` leaves, the lowest sibling first (RFC 6962, 2.1.1).
 
     Raises:
         ValueError: there is no such leaf.
     """
-    if not 0 <= index < len(leaves):
-        raise ValueError(f"no leaf {index} in a tree of {len(leaves)}")
+    if not 0 <= index < size:
+        raise ValueError(f"no leaf {index} in a tree of {size}")
     path: list[bytes] = []
-    low, high = 0, len(leaves)
+    low, high = 0, size
     while high - low > 1:
         middle = low + split(high - low)
         if index < middle:
-            path.append(root(leaves[middle:high]))
+            path.append(subtree(middle, high))
             high = middle
         else:
-            path.append(root(leaves[low:middle]))
+            path.append(subtree(low, middle))
             low = middle
     path.reverse()
     return path
 
 
+def inclusion(leaves: Sequence[bytes], index: int) -> list[bytes]:
+    """`inclusion_from` over leaf hashes."""
+    return inclusion_from(len(leaves), index, lambda low, high: root(leaves[low:high]))
+
+
 def included(leaf: bytes, index: int, size: int, proof: Sequence[bytes], expected: bytes) -> bool:
     """Whether `proof` shows that `leaf` is leaf `index` of the tree of `size` leaves with that root."""
-    if not 0 <= index < size:
+    if not 0 <= index < size or not _are_hashes([leaf, *proof]):
         return False
     node, last, found = index, size - 1, leaf
     for sibling in proof:
@@ -105,29 +115,34 @@ def included(leaf: bytes, index: int, size: int, proof: Sequence[bytes], expecte
     return last == 0 and found == expected
 
 
-def consistency(leaves: Sequence[bytes], first: int) -> list[bytes]:
-    """The proof that the tree of the `first` leaves is the beginning of the tree of all (RFC 6962, 2.1.2).
+def consistency_from(size: int, first: int, subtree: Subtree) -> list[bytes]:
+    """The proof that the tree of the `first` leaves begins that of `size` leaves (RFC 6962, 2.1.2).
 
     Raises:
-        ValueError: `first` is not within 1 and the number of leaves.
+        ValueError: `first` is not within 1 and `size`.
     """
-    if not 1 <= first <= len(leaves):
-        raise ValueError(f"no tree of {first} leaves in one of {len(leaves)}")
+    if not 1 <= first <= size:
+        raise ValueError(f"no tree of {first} leaves in one of {size}")
 
-    def proof(size: int, low: int, high: int, whole: bool) -> list[bytes]:
-        if size == high - low:
-            return [] if whole else [root(leaves[low:high])]
+    def proof(old: int, low: int, high: int, whole: bool) -> list[bytes]:
+        if old == high - low:
+            return [] if whole else [subtree(low, high)]
         middle = split(high - low)
-        if size <= middle:
-            return [*proof(size, low, low + middle, whole), root(leaves[low + middle : high])]
-        return [*proof(size - middle, low + middle, high, False), root(leaves[low : low + middle])]
+        if old <= middle:
+            return [*proof(old, low, low + middle, whole), subtree(low + middle, high)]
+        return [*proof(old - middle, low + middle, high, False), subtree(low, low + middle)]
 
-    return proof(first, 0, len(leaves), True)
+    return proof(first, 0, size, True)
+
+
+def consistency(leaves: Sequence[bytes], first: int) -> list[bytes]:
+    """`consistency_from` over leaf hashes."""
+    return consistency_from(len(leaves), first, lambda low, high: root(leaves[low:high]))
 
 
 def consistent(first: int, second: int, old: bytes, new: bytes, proof: Sequence[bytes]) -> bool:
     """Whether `proof` shows that the tree of `first` leaves with root `old` begins that of `second` with `new`."""
-    if not 1 <= first <= second:
+    if not 1 <= first <= second or not _are_hashes(proof):
         return False
     if first == second:
         return not proof and old == new
@@ -151,7 +166,7 @@ def consistent(first: int, second: int, old: bytes, new: bytes, proof: Sequence[
     return last == 0 and before == old and after == new
 
 
-def several(leaves: Sequence[bytes], indices: Iterable[int]) -> list[bytes]:
+def several_from(size: int, indices: Iterable[int], subtree: Subtree) -> list[bytes]:
     """The hashes of the largest subtrees without any of `indices`, from left to right.
 
     With the leaves of `indices` themselves they give the root: one proof for all lines of a case.
@@ -159,45 +174,68 @@ def several(leaves: Sequence[bytes], indices: Iterable[int]) -> list[bytes]:
     Raises:
         ValueError: an index is not in the tree.
     """
-    wanted = sorted(set(indices))
-    if wanted and not 0 <= wanted[0] <= wanted[-1] < len(leaves):
-        raise ValueError(f"no leaf {wanted[-1]} in a tree of {len(leaves)}")
+    wanted = _within(indices, size)
 
-    def gather(low: int, high: int, inside: Sequence[int]) -> list[bytes]:
-        if not inside:
-            return [root(leaves[low:high])]
+    def gather(low: int, high: int, first: int, last: int) -> list[bytes]:
+        if first == last:
+            return [subtree(low, high)]
         if high - low == 1:
             return []
         middle = low + split(high - low)
-        left = [i for i in inside if i < middle]
-        return [*gather(low, middle, left), *gather(middle, high, inside[len(left) :])]
+        between = bisect_left(wanted, middle, first, last)
+        return [*gather(low, middle, first, between), *gather(middle, high, between, last)]
 
-    return gather(0, len(leaves), wanted) if len(leaves) else []
+    return gather(0, size, 0, len(wanted)) if size else []
+
+
+def several(leaves: Sequence[bytes], indices: Iterable[int]) -> list[bytes]:
+    """`several_from` over leaf hashes."""
+    return several_from(len(leaves), indices, lambda low, high: root(leaves[low:high]))
 
 
 def root_of_several(known: Mapping[int, bytes], size: int, proof: Sequence[bytes]) -> bytes:
     """The root that the leaves `known` (by index) and the hashes of `several` give for a tree of `size` leaves.
 
+    Without any known leaf the one hash is itself the root and shows nothing about any line.
+
     Raises:
-        ValueError: the proof has too few or too many hashes, or an index is not in the tree.
+        ValueError: too few or too many hashes, one that is not of 32 bytes, or an index outside the tree.
     """
-    wanted = sorted(known)
-    if wanted and not 0 <= wanted[0] <= wanted[-1] < size:
-        raise ValueError(f"no leaf {wanted[-1]} in a tree of {size}")
+    wanted = _within(known, size)
+    if not _are_hashes([*proof, *known.values()]):
+        raise ValueError("a hash of the proof is not of 32 bytes")
     left_over = list(reversed(proof))
 
-    def build(low: int, high: int, inside: Sequence[int]) -> bytes:
-        if not inside:
+    def build(low: int, high: int, first: int, last: int) -> bytes:
+        if first == last:
             if not left_over:
                 raise ValueError("the proof has too few hashes")
             return left_over.pop()
         if high - low == 1:
             return known[low]
         middle = low + split(high - low)
-        left = [i for i in inside if i < middle]
-        return node_hash(build(low, middle, left), build(middle, high, inside[len(left) :]))
+        between = bisect_left(wanted, middle, first, last)
+        return node_hash(build(low, middle, first, between), build(middle, high, between, last))
 
-    found = build(0, size, wanted) if size else EMPTY
+    found = build(0, size, 0, len(wanted)) if size else EMPTY
     if left_over:
         raise ValueError("the proof has too many hashes")
     return found
+
+
+def _within(indices: Iterable[int], size: int) -> list[int]:
+    """`indices` sorted, each once.
+
+    Raises:
+        ValueError: one of them is not below `size`, or `size` is none that a log can have.
+    """
+    wanted = sorted(set(indices))
+    if not 0 <= size < 1 << 63:
+        raise ValueError(f"no tree has {size} leaves")
+    if wanted and not 0 <= wanted[0] <= wanted[-1] < size:
+        raise ValueError(f"no leaf {wanted[0] if wanted[0] < 0 else wanted[-1]} in a tree of {size}")
+    return wanted
+
+
+def _are_hashes(hashes: Iterable[bytes]) -> bool:
+    return all(len(one) == 32 for one in hashes)

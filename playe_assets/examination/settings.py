@@ -18,6 +18,7 @@ from playe_assets.core.errors import CaseFileError
 from playe_assets.core.presets import FOLDER as PRESETS
 from playe_assets.core.texts import LANGUAGES
 from playe_assets.core.yamlfile import read_block
+from playe_assets.custody.checkpoints import Checkpoints
 from playe_assets.custody.log import CustodyLog
 from playe_assets.custody.record import AUDIT_MODES
 from playe_assets.inference.contract import PRECISIONS, Target
@@ -101,6 +102,12 @@ class Settings:
     def log(self) -> CustodyLog:
         """The custody log, ready to append and to read."""
         return CustodyLog(self.log_path, self.log_lock_timeout_s)
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        """The log's signed checkpoints, ready to make and to read."""
+        return Checkpoints(self.log, self.log_path.parent / "checkpoints", origin=self.log_origin,
+                           pinned=self.custody_key, tsa_url=self.tsa_url)  # fmt: skip
 
     @property
     def weights(self) -> Path:

@@ -1,0 +1,142 @@
+"""Time stamps of an authority (RFC 3161) over a checkpoint: asked for over HTTP, checked offline against given roots.
+
+What is kept is the authority's whole response (`TimeStampResp`, DER), which `openssl ts -verify` reads as well.
+"""
+
+from __future__ import annotations
+
+import time
+import urllib.request
+from dataclasses import dataclass
+from http.client import HTTPException
+from typing import TYPE_CHECKING, Any
+
+from playe_assets.core.errors import IntegrityError, TransientError
+
+if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
+
+QUERY, REPLY = "application/timestamp-query", "application/timestamp-reply"
+"""The media types of RFC 3161, 3.4."""
+LARGEST = 1 << 18
+"""Bytes of a response that are read at most; one with a long chain of certificates has some 10,000."""
+
+
+@dataclass(frozen=True)
+class TokenFacts:
+    """What a verified token says."""
+
+    time_utc: str
+    """When the authority saw the data, ISO 8601 UTC."""
+    authority: str
+    """Subject of the authority's certificate (RFC 4514)."""
+    serial: int
+    """The token's number at the authority."""
+
+
+def request_token(url: str, data: bytes, timeout_s: float = 10.0) -> bytes:
+    """The response of the authority at `url` (http or https) over the SHA-256 of `data`: DER, granted, for our nonce.
+
+    Raises:
+        TransientError: the authority cannot be reached, is too slow or does not answer as one.
+        IntegrityError: it refused, or answered another question than ours.
+    """
+    from rfc3161_client import HashAlgorithm, TimestampRequestBuilder
+
+    builder = TimestampRequestBuilder().data(data).hash_algorithm(HashAlgorithm.SHA256)
+    question = builder.nonce(nonce=True).cert_request(cert_request=True).build()
+    answer = _post(url, question.as_bytes(), timeout_s)
+    response = _decoded(answer)
+    if response.status != 0:
+        said = "; ".join(response.status_string) or "-"
+        raise IntegrityError("timestamp.not_granted", url=url, status=response.status, said=said)
+    imprint = response.tst_info.message_imprint
+    asked = question.message_imprint
+    if (imprint.hash_algorithm, imprint.message, response.tst_info.nonce) != (
+        asked.hash_algorithm, asked.message, question.nonce):  # fmt: skip
+        raise IntegrityError("timestamp.other_answer", url=url)
+    return answer
+
+
+def verify_token(token: bytes, data: bytes, roots_pem: bytes) -> TokenFacts:
+    """What `token` (a DER response) says about `data`, judged offline against the root certificates `roots_pem`.
+
+    The chain is judged at the time of the stamp (a token outlives its authority's certificate), the signer must be
+    made for time stamping alone, and the imprint must be that of `data` (SHA-256, SHA-384 or SHA-512).
+
+    Raises:
+        IntegrityError: the token is none, is of other data, or no given root vouches for its signer.
+    """
+    from rfc3161_client import VerificationError, VerifierBuilder
+
+    response = _decoded(token)
+    verifier = VerifierBuilder(roots=_certificates(roots_pem)).build()
+    try:
+        verifier.verify_message(response, data)
+    except (VerificationError, ValueError) as problem:
+        raise IntegrityError("timestamp.refused", problem=str(problem)) from None
+    info = response.tst_info
+    stamped = info.gen_time.isoformat().replace("+00:00", "Z")
+    return TokenFacts(stamped, _signer(response).subject.rfc4514_string(), info.serial_number)
+
+
+def _certificates(pem: bytes) -> list[Certificate]:
+    from cryptography.x509 import load_pem_x509_certificates
+
+    try:
+        return load_pem_x509_certificates(pem)
+    except ValueError as problem:
+        raise IntegrityError("timestamp.no_roots", problem=str(problem)) from None
+
+
+def _signer(response: Any) -> Certificate:
+    """The certificate that the one signature names, which the verifier has judged."""
+    from cryptography.x509 import load_der_x509_certificate
+
+    (signed,) = response.signed_data.signer_infos
+    for der in response.signed_data.certificates:
+        certificate = load_der_x509_certificate(der)
+        if (certificate.issuer, certificate.serial_number) == (signed.issuer, signed.serial_number):
+            return certificate
+    raise IntegrityError("timestamp.refused", problem="the signer's certificate is not in the token")
+
+
+def _decoded(token: bytes) -> Any:
+    from rfc3161_client import decode_timestamp_response
+
+    try:
+        return decode_timestamp_response(token)
+    except ValueError as problem:
+        raise IntegrityError("timestamp.malformed", problem=str(problem)) from None
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """An authority that moved is for the laboratory to set anew, not for its answer to choose."""
+
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        return None
+
+
+def _post(url: str, question: bytes, timeout_s: float) -> bytes:
+    if not url.startswith(("http://", "https://")):
+        raise IntegrityError("timestamp.url", url=url)
+    asked = urllib.request.Request(url, question, {"Content-Type": QUERY, "Accept": REPLY})
+    deadline = time.monotonic() + timeout_s
+    opener = urllib.request.build_opener(_NoRedirect())
+    try:
+        with opener.open(asked, timeout=timeout_s) as reply:
+            kind = reply.headers.get_content_type()
+            if kind != REPLY:
+                raise TransientError("timestamp.media_type", url=url, found=kind, expected=REPLY)
+            answer = bytearray()
+            # `read` waits for the timeout at each piece: an authority that drips must not hold a report for ever.
+            while piece := reply.read1(1 << 14):
+                answer += piece
+                if len(answer) > LARGEST:
+                    raise TransientError("timestamp.too_long", url=url, limit=LARGEST)
+                if time.monotonic() > deadline:
+                    raise TimeoutError
+    except (OSError, HTTPException, ValueError) as problem:
+        said = str(problem) or type(problem).__name__
+        raise TransientError("timestamp.unreachable", url=url, problem=said) from problem
+    return bytes(answer)
