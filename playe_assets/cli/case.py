@@ -10,12 +10,16 @@ from typing import Any
 
 import click
 
+from playe_assets.cli.case_export import export_
 from playe_assets.cli.screen import as_json, sayer, stages, table
 
 
 @click.group()
 def case() -> None:
     """Submit, list, show and verify cases."""
+
+
+case.add_command(export_)
 
 
 @case.command()

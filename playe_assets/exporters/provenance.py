@@ -1,0 +1,210 @@
+"""The provenance that a report states, as one graph: built of its JSON and of the extract of the log that it holds."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from playe_assets.exporters.provenance_agents import Agents, flattened
+from playe_assets.exporters.provenance_entities import Entities
+from playe_assets.exporters.provenance_graph import Activity, Entity, Graph
+from playe_assets.exporters.provenance_log import Operation, operations
+
+_REPORT = "activity/report"
+
+
+def provenance(report: Mapping[str, Any], files: Mapping[str, str]) -> Graph:
+    """The graph of an issued report. Pure: the same report and files give the same graph.
+
+    Args:
+        report: The report's JSON, any schema version that is still read.
+        files: Name to sha256 of the report's files; `report.json` must be among them.
+    """
+    administration = report["sections"]["administration"]
+    agents, entities = Agents(report), Entities(report, files)
+    found = operations(report["sections"]["custody"]["extract"], administration["examination_id"])
+    maker = _Activities(agents, entities)
+    for one in found:
+        maker.add(one)
+    activities = maker.connected()
+    activities[_REPORT] = _reporting(report, agents, entities, activities)
+    for activity in activities.values():
+        for name in activity.generated:
+            entities.found[name] = _made_by(entities.found[name], activity)
+    case = administration["case"]
+    return Graph(
+        report_id=str(report["report_id"]),
+        seed=files["report.json"],
+        case={
+            **{k: str(case.get(k) or "") for k in ("id", "title", "customer", "request")},
+            "examination_id": str(administration["examination_id"]),
+            **{k: str(v) for k, v in administration["dates"].items() if v},
+        },
+        entities=entities.found,
+        activities=activities,
+        agents=agents.found,
+    )
+
+
+class _Activities:
+    """Operations as activities; what goes in and what comes out is found among the entities."""
+
+    def __init__(self, agents: Agents, entities: Entities) -> None:
+        self.agents, self.entities = agents, entities
+        self.made: dict[str, Activity] = {}
+        self.maker: dict[str, str] = {}
+        """Entity to the activity that generated it: the first that says so."""
+        self._stages: dict[str, list[str]] = defaultdict(list)
+        self._enhancing: dict[str, str] = {}
+
+    def add(self, one: Operation) -> None:
+        """One operation, in the log's order."""
+        key = f"activity/{one.id}"
+        number, use = one.order
+        used = self._used(one)
+        generated = self._generated(one)
+        plan = (
+            self.entities.preset
+            if one.event in ("processing.enhance", "processing.examination_opened")
+            else None
+        )
+        whole = self._enhancing.get(one.exhibit or "") if one.event in _PARTS else None
+        self.made[key] = Activity(
+            id=key,
+            kind=one.event,
+            name=_name(one),
+            status=one.status,
+            started=one.started,
+            ended=one.ended,
+            operator=self.agents.person(one.operator),
+            tools=self.agents.tools(one),
+            plan=plan,
+            used=used,
+            generated=generated,
+            part_of=whole,
+            exhibit=one.exhibit,
+            count=one.count,
+            params=flattened(one.params),
+            facts={
+                "log_lines": runs(one.seqs),
+                **({"stage": one.asset} if one.asset else {}),
+                **({"ai_class": one.ai_class} if one.ai_class else {}),
+                **({"error": one.error} if one.error else {}),
+                **({"step_number": str(number), "step": use} if number else {}),
+                **({"segment": f"{one.segment} of {one.segments}"} if one.segment else {}),
+            },
+        )
+        if one.event == "processing.enhance":
+            self._enhancing[one.exhibit or ""] = key
+        self._stages[one.asset or ""].append(key)
+
+    def connected(self) -> dict[str, Activity]:
+        """The activities, each generation told once and each told what it waited for."""
+        for key in sorted(self.made, key=lambda k: self.made[k].kind == "processing.enhance"):
+            for entity in self.made[
+                key
+            ].generated:  # the enhancement as a whole says again what its parts made
+                self.maker.setdefault(entity, key)
+        done: dict[str, Activity] = {}
+        for key, one in self.made.items():
+            own = tuple(e for e in one.generated if self.maker[e] == key)
+            used = tuple(e for e in one.used if self.maker.get(e) != key)
+            if one.kind == "processing.enhance":
+                used += tuple(e for e in self._last_frames(key) if e not in used)
+            before = [self.maker[e] for e in used if e in self.maker]
+            if one.kind == "processing.gate":
+                stage = self._stages[one.facts.get("stage", "")]
+                before += [
+                    k for k in stage if self.made[k].kind not in ("processing.gate", "processing.step")
+                ]
+            informed = tuple(dict.fromkeys(k for k in before if k != key))
+            done[key] = dataclasses.replace(one, generated=own, used=used, informed_by=informed)
+        return done
+
+    def _used(self, one: Operation) -> tuple[str, ...]:
+        number, _ = one.order
+        found: list[str] = []
+        if one.chains and number > 1:
+            found.append(self.entities.folded(one, number - 1))
+        else:
+            for sha256 in one.inputs:
+                frames = self.entities.frames_before(one, sha256) if number > 1 else None
+                found.append(frames or self.entities.of(sha256, one.exhibit))
+        return tuple(dict.fromkeys(e for e in found if e))
+
+    def _generated(self, one: Operation) -> tuple[str, ...]:
+        if one.order[0]:
+            return tuple(self.entities.frames_of(one, sha256) for sha256 in one.outputs)
+        kind = "manifest" if one.event == "processing.examination_opened" else "object"
+        return tuple(dict.fromkeys(self.entities.of(sha256, one.exhibit, kind) for sha256 in one.outputs))
+
+    def _last_frames(self, key: str) -> list[str]:
+        """What left the last step of each chain of an enhancement, which its derivatives were encoded from."""
+        parts = [a for a in self.made.values() if a.part_of == key and a.kind == "processing.step"]
+        taken = {e for a in parts for e in a.used}
+        return [e for a in parts for e in a.generated if e not in taken]
+
+
+def _made_by(entity: Entity, activity: Activity) -> Entity:
+    """An entity with what it comes from and whom it is due to, where nothing else has said so."""
+    due = (activity.operator,) if entity.kind == "report" and activity.operator else activity.tools[:1]
+    sources = entity.derived_from
+    if not sources or entity.kind == "derivative":
+        sources = tuple(dict.fromkeys((*sources, *(e for e in activity.used if e != entity.id))))
+    return dataclasses.replace(entity, attributed_to=due, derived_from=sources)
+
+
+_PARTS = ("processing.step", "processing.track_fusion")
+
+
+def _reporting(
+    report: Mapping[str, Any], agents: Agents, entities: Entities, before: Mapping[str, Activity]
+) -> Activity:
+    """The report's own issue; its lines in the log were written after the extract was taken."""
+    dates = report["sections"]["administration"]["dates"]
+    used = entities.reported()
+    makers = {e: k for k, a in before.items() for e in a.generated}
+    judged = [k for k, a in before.items() if a.kind in ("processing.gate", "processing.measure")]
+    return Activity(
+        id=_REPORT,
+        kind="processing.report",
+        name=f"report {report['report_id']}",
+        status="ok",
+        started=None,
+        ended=dates["issued"],
+        operator=agents.operator,
+        tools=(agents.software(),),
+        used=used,
+        generated=entities.issued,
+        informed_by=tuple(dict.fromkeys([*(makers[e] for e in used if e in makers), *judged])),
+        facts={"stage": "forensic_report"},
+    )
+
+
+def _name(one: Operation) -> str:
+    words = [one.event.partition(".")[2].replace("_", " ")]
+    number, use = one.order
+    if number:
+        words = [f"step {number} {use}"]
+    elif one.step and one.step not in (words[0], one.event):
+        words.append(one.step)
+    if one.exhibit:
+        words.append(one.exhibit)
+    if one.segment and one.segments and one.segments > 1:
+        words.append(f"segment {one.segment} of {one.segments}")
+    if one.count > 1:
+        words.append(f"{one.count} segments")
+    return ", ".join(words)
+
+
+def runs(numbers: Sequence[int]) -> str:
+    """Line numbers as runs, such as `12-14, 20`."""
+    told: list[list[int]] = []
+    for n in sorted(set(numbers)):
+        if told and n == told[-1][1] + 1:
+            told[-1][1] = n
+        else:
+            told.append([n, n])
+    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in told)
