@@ -41,6 +41,8 @@ _TELLING = (
     "governance.py", "models_engine.py", "models_import.py", "overview_models.py", "fetch.py",
     "rerun.py", "rerun_compare.py", "rerun_evidence.py", "rerun_level.py", "rerun_models.py", "rerun_result.py",
     "verify_derivation.py", "verify_report.py",
+    "verify_checkpoint.py", "verify_dagster.py", "verify_documents.py", "verify_found.py", "verify_log.py",
+    "verify_signatures.py", "verify_store.py",
 )  # fmt: skip
 
 

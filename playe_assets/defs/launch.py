@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,13 @@ from playe_assets.defs.partitions import CASES, TAG_CASE, TAG_PROCESS
 from playe_assets.defs.resources import WATCHERS
 from playe_assets.examination.settings import PROJECT_ROOT, load_settings
 from playe_assets.examination.stage import Words, in_language
+from playe_assets.examination.verify_dagster import DagsterSide, Materialization
 
 STAGES = ("ingested_media", "detections", "enhanced_frames", "qa_metrics", "forensic_report")
+_STATED = (
+    "manifest_sha256", "verdicts_sha256", "examination_id", "request_id", "operator", "log_first_seq",
+    "log_last_seq", "report_json_sha256", "report_pdf_sha256",
+)  # fmt: skip
 _ALIVE = (
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -191,6 +197,54 @@ def runs_of(instance: dg.DagsterInstance, case_id: str, limit: int = 10) -> list
         }
         for r in found
     ]
+
+
+def dagster_side(case_id: str) -> DagsterSide:
+    """What Dagster's storage states of the case's assets, as plain values; nothing is made where there is none."""
+    if not (dagster_home() / "dagster.yaml").is_file():
+        return DagsterSide(problem="absent")
+    try:
+        with open_instance() as instance:
+            return DagsterSide(materializations_of(instance, case_id))
+    except Exception as problem:  # noqa: BLE001  Any storage's error is said, with what was not compared.
+        return DagsterSide(problem=f"{type(problem).__name__}: {str(problem).partition(chr(10))[0]}")
+
+
+def materializations_of(instance: dg.DagsterInstance, case_id: str) -> tuple[Materialization, ...]:
+    """Every materialization of the case's five assets, oldest first.
+
+    Dagster keeps each twice, in an index for the asset's page and beside the run for the run's page; where the two
+    differ, both are given.
+    """
+    found: dict[Materialization, None] = {}
+    runs = {r.run_id for r in instance.get_runs(dg.RunsFilter(tags={"dagster/partition": case_id}))}
+    for stage in STAGES:
+        wanted = dg.AssetRecordsFilter(asset_key=dg.AssetKey(stage), asset_partitions=[case_id])
+        cursor, more = None, True
+        while more:
+            page = instance.fetch_materializations(wanted, limit=200, cursor=cursor, ascending=True)
+            found |= dict.fromkeys(_materialization(r.event_log_entry) for r in page.records)
+            runs |= {r.run_id for r in page.records}
+            cursor, more = page.cursor, page.has_more
+    kind = dg.DagsterEventType.ASSET_MATERIALIZATION
+    for run_id in sorted(runs):
+        for record in instance.get_records_for_run(run_id, of_type=kind).records:
+            made = _materialization(record.event_log_entry)
+            if made.asset in STAGES and record.partition_key == case_id:
+                found[made] = None
+    return tuple(sorted(found, key=lambda made: made.at_utc))
+
+
+def _materialization(entry: Any) -> Materialization:
+    made = entry.asset_materialization
+    stated = {key: value.value for key, value in made.metadata.items()}
+    return Materialization(
+        asset=made.asset_key.to_user_string(),
+        run_id=entry.run_id,
+        at_utc=datetime.fromtimestamp(entry.timestamp, UTC).isoformat(timespec="milliseconds"),
+        data_version=(made.tags or {}).get("dagster/data_version"),
+        **{name: stated.get(name) for name in _STATED},
+    )
 
 
 def _said(event: Any, instance: dg.DagsterInstance, run_id: str) -> str:

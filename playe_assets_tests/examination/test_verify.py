@@ -31,6 +31,38 @@ def _edit(path, old, new):
     path.write_bytes(data.replace(old, new, 1))
 
 
+def test_an_altered_exhibit_is_named_before_all_that_follows_from_it_and_before_everything_else(
+    examined_copy,
+):
+    master = _numbered(examined_copy, "derivatives", kind="master")
+    exhibit = _numbered(examined_copy, "exhibits", number="E002")
+    for sha256 in (master["sha256"], exhibit["sha256"]):
+        path = examined_copy.case("MIXED-1").store.path(sha256)
+        path.chmod(0o644)
+        path.write_bytes(path.read_bytes()[:-1])
+    _edit(examined_copy.settings.log_path, b"Anna Test", b"Anna Pest")
+    _edit(_report(examined_copy), b'"status": "quarantined"', b'"status": "accepted"')
+    found = verify_case(examined_copy.settings, "MIXED-1").differences
+    assert (found[0].code, found[0].about) == ("object_changed", ("E002", "exhibit"))
+    assert (found[1].code, found[1].about) == ("object_changed", (master["number"], "master"))
+    codes = [d.code for d in found]
+    assert codes.index("log_broken") < codes.index("report_not_in_log") < codes.index("findings_changed")
+
+
+def test_a_report_whose_extract_tells_the_log_otherwise_is_named_with_the_line(examined_copy):
+    path = _report(examined_copy)
+    report = json.loads(path.read_bytes())
+    extract = report["sections"]["custody"]["extract"]
+    gone = extract.pop(3)
+    extract[5]["operator"]["id"] = "Somebody Else"
+    path.chmod(0o644)
+    path.write_text(json.dumps(report), encoding="utf-8")
+    found = _differences(examined_copy)
+    assert found[0] == ("report_not_in_log", {"report": "MIXED-1-R01"})
+    assert ("extract_differs", {"report": "MIXED-1-R01", "line": extract[5]["seq"]}) in found
+    assert ("extract_lacks", {"report": "MIXED-1-R01", "line": gone["seq"]}) in found
+
+
 def _report(laboratory):
     (path,) = (laboratory.settings.cases / "MIXED-1" / "reports").glob("*/report.json")
     return path
@@ -147,7 +179,11 @@ def test_an_edited_log_line_is_named(examined_copy):
     lines = examined_copy.settings.log_path.read_bytes().splitlines(keepends=True)
     lines[4] = lines[4].replace(b"Anna Test", b"Anna Pest")
     examined_copy.settings.log_path.write_bytes(b"".join(lines))
-    assert _differences(examined_copy) == [("log_broken", {"line": 5, "problem": "prev_hash"})]
+    found = _differences(examined_copy)
+    assert found[0] == ("log_broken", {"line": 5, "problem": "prev_hash"})
+    assert ("extract_differs", {"report": "MIXED-1-R01", "line": 4}) in found, (
+        "the report knows which line it was"
+    )
 
 
 def test_a_log_that_is_gone_is_found(examined_copy):
