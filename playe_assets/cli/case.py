@@ -157,28 +157,41 @@ def show(ctx: click.Context, case_id: str, machine: bool) -> None:
 @click.option("--json", "machine", is_flag=True, help="Print JSON.")
 @click.pass_context
 def verify(ctx: click.Context, case_id: str, machine: bool) -> None:
-    """Read every exhibit, derivative, manifest and report of a case again; exit 1 at the first difference."""
+    """Read a case again: store, log, reports, Dagster's metadata; exit 1 and name the first difference."""
     from playe_assets.core.texts import text
+    from playe_assets.defs.launch import dagster_side
     from playe_assets.examination.settings import load_settings
     from playe_assets.examination.verify import verify_case
 
     said = sayer(ctx)
     language = ctx.obj["language"]
     with counting(said, machine) as progress:
-        found = verify_case(load_settings(), case_id, progress)
+        found = verify_case(load_settings(), case_id, progress, materialized=dagster_side(case_id))
     told = [
         text(f"verify.{d.code}", language, **d.facts) + _about(d.about, said, language)
         for d in found.differences
     ]
+    skipped = [text(f"verify.skipped.{n.code}", language, **n.facts) for n in found.not_compared]
     if machine:
         as_json({"case": case_id, "holds": found.holds, "objects": found.objects, "reports": found.reports,
-                 "log_lines": found.log_lines, "differences": [{"code": d.code, **d.facts, "said": t}
-                 for d, t in zip(found.differences, told, strict=True)]})  # fmt: skip
+                 "log_lines": found.log_lines, "materializations": found.materializations,
+                 "first": told[0] if told else None,
+                 "differences": [{"code": d.code, **d.facts, "said": t}
+                                 for d, t in zip(found.differences, told, strict=True)],
+                 "not_compared": [{"code": n.code, **n.facts, "said": t}
+                                  for n, t in zip(found.not_compared, skipped, strict=True)]})  # fmt: skip
     else:
         key = "verified" if found.holds else "not_verified"
         click.echo(said(key, case=case_id, objects=found.objects, reports=found.reports, lines=found.log_lines,
                         differences=len(told)))  # fmt: skip
-        for line in told:
+        click.echo(said("verify_dagster", count=found.materializations))
+        for line in skipped:
+            click.echo(said("verify_skipped", said=line))
+        if told:
+            click.echo(said("verify_first", said=told[0]))
+        if told[1:]:
+            click.echo(said("verify_further"))
+        for line in told[1:]:
             click.echo(f"  {line}")
     if not found.holds:
         sys.exit(1)
