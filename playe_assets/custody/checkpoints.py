@@ -7,28 +7,29 @@ configured), `key0.txt` (the verifier key of epoch 0) and `keys/` (`keys.py`). T
 
 from __future__ import annotations
 
+import getpass
 import os
+import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from playe_assets.core.errors import IntegrityError, PlayeError
 from playe_assets.custody import merkle, timestamps
 from playe_assets.custody.chain import follow, set_back
-from playe_assets.custody.fields import FIELDS
 from playe_assets.custody.keys import EpochKeys, make_folder, write_durably
 from playe_assets.custody.log import CustodyLog, utc_now
 from playe_assets.custody.note import FIRST, Checkpoint, VerifierKey, digest, is_name, open_note, sign_note
+from playe_assets.custody.record import Operator, Recorder
 from playe_assets.custody.tree import LogTree, lock
 
 __all__ = ["EVENT", "FAILED", "Checkpoints", "Kept", "follow", "set_back"]
 EVENT = "log.checkpoint"
 """The log's line about a checkpoint: `epoch`, `size`, `note_sha256`."""
 FAILED = "custody.timestamp_failed"
-"""The log's line about a time stamp that could not be had: `epoch`, `error`."""
+"""The record of a time stamp that could not be had; its input is the note."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,11 @@ class Checkpoints:
         self.tree = LogTree(log)
         self.keys = EpochKeys(folder / "keys")
 
-    def make(self) -> Kept:
+    def make(self, recorder: Recorder | None = None) -> Kept:
         """A checkpoint over every line that the log has now; the newest one where nothing but checkpoints came since.
+
+        Where a time-stamping authority is set and cannot be had, the checkpoint is made all the same: `recorder`
+        (else one of this process's user) records it once, and the next call asks again.
 
         Raises:
             IntegrityError: the log is empty; or it, the checkpoints and the keys do not go together, so that
@@ -79,7 +83,7 @@ class Checkpoints:
             if kept is None or news:
                 kept = self._signed(kept)
                 self._announce(kept)
-        return self._stamped(kept)
+        return self._stamped(kept, recorder)
 
     def newest(self) -> Kept | None:
         """The last checkpoint, its signature checked; None before the first.
@@ -236,29 +240,30 @@ class Checkpoints:
         self.log.append([{"event": EVENT, "epoch": kept.epoch, "size": kept.checkpoint.size,
                           "note_sha256": digest(kept.note), "t_start_utc": utc_now()}])  # fmt: skip
 
-    def _stamped(self, kept: Kept) -> Kept:
+    def _stamped(self, kept: Kept, recorder: Recorder | None) -> Kept:
         """`kept` with its time stamp where an authority is set; a failure is recorded once and tried again later."""
         if not self.tsa_url or kept.token is not None:
             return kept
-        started, clock = utc_now(), time.monotonic()
         try:
             token = timestamps.request_token(self.tsa_url, kept.note.encode(), self.tsa_timeout_s)
         except PlayeError as problem:
             if not self._recorded(kept):
-                taken = round((time.monotonic() - clock) * 1000, 3)
-                entry: dict[str, Any] = dict.fromkeys(FIELDS)
-                entry.update(event=FAILED, epoch=kept.epoch, t_start_utc=started, t_end_utc=utc_now(),
-                             duration_ms=taken, status="failed", params={"url": self.tsa_url},
-                             error={"type": type(problem).__name__, "code": problem.code,
-                                    "message": str(problem)})  # fmt: skip
-                self.log.append([entry])
+                error = {"type": type(problem).__name__, "code": problem.code, "message": str(problem)}
+                (recorder or self._own_recorder()).note(
+                    FAILED, step="time stamp", input_sha256=[digest(kept.note)], error=error,
+                    params={"url": self.tsa_url, "timeout_s": self.tsa_timeout_s, "epoch": kept.epoch},
+                )  # fmt: skip
             return kept
         write_durably(kept.path.with_suffix(".tsr"), token)
         return replace(kept, token=token)
 
+    def _own_recorder(self) -> Recorder:
+        operator = Operator(getpass.getuser(), "laboratory", "os-user")
+        return Recorder(self.log, request_id=secrets.token_hex(8), case_id=None, operator=operator)
+
     def _recorded(self, kept: Kept) -> bool:
         return any(
-            entry and entry.get("event") == FAILED and entry.get("epoch") == kept.epoch
+            entry and entry.get("event") == FAILED and entry.get("input_sha256") == [digest(kept.note)]
             for _, entry, _ in self.log.read(kept.checkpoint.size)
         )
 

@@ -5,6 +5,7 @@ What is kept is the authority's whole response (`TimeStampResp`, DER), which `op
 
 from __future__ import annotations
 
+import re
 import time
 import urllib.request
 from dataclasses import dataclass
@@ -74,10 +75,16 @@ def verify_token(token: bytes, data: bytes, roots_pem: bytes) -> TokenFacts:
     try:
         verifier.verify_message(response, data)
     except (VerificationError, ValueError) as problem:
-        raise IntegrityError("timestamp.refused", problem=str(problem)) from None
+        raise IntegrityError("timestamp.refused", problem=_plain(str(problem))) from None
     info = response.tst_info
     stamped = info.gen_time.isoformat().replace("+00:00", "Z")
     return TokenFacts(stamped, _signer(response).subject.rfc4514_string(), info.serial_number)
+
+
+def _plain(problem: str) -> str:
+    """What OpenSSL found, without the stack around it."""
+    found = re.search(r'Verify error: ([^"]+)"', problem)
+    return found[1] if found else problem
 
 
 def _certificates(pem: bytes) -> list[Certificate]:
