@@ -19,7 +19,7 @@ FIELDS: Final = (
     "model", "params", "seed", "precision", "tiling", "runtime", "env", "metrics", "checks", "override",
     "ai_class",
 )  # fmt: skip
-"""Of every line; the log adds `seq`, `prev_hash`, `clock_boottime` and `boot_id`."""
+"""Of every line; the log adds `seq`, `prev_hash`, `clock_boottime`, `clock_utc` and `boot_id`."""
 LEFT_OUT_BY_BASIC: Final = ("params", "runtime", "env")
 """Null on every line where the laboratory audits in mode `basic`."""
 

@@ -18,6 +18,7 @@ from playe_assets.core.values import (
     Verdict,
 )
 from playe_assets.custody.environment import code_version
+from playe_assets.custody.record import Operation
 from playe_assets.defs.executors import queue
 from playe_assets.defs.partitions import CASES
 from playe_assets.defs.presentation import (
@@ -33,7 +34,7 @@ from playe_assets.defs.presentation import (
 )
 from playe_assets.defs.resources import Laboratory
 from playe_assets.defs.results import materialized, plain_failures
-from playe_assets.defs.verdicts import require
+from playe_assets.defs.verdicts import Upstream, require
 from playe_assets.examination.judge import Manifests, gates_of, judge, passed
 from playe_assets.examination.stage import Stage
 from playe_assets.gates import GATES
@@ -90,6 +91,13 @@ def _judged(stage: Stage, asset: str, manifests: Manifests) -> dict[str, list[Ve
     return verdicts
 
 
+def _upstream(context: dg.AssetExecutionContext, work: Operation, *assets: str) -> list[Upstream]:
+    """The manifests of `assets`, their gates passed; the record of the stage names them as its inputs."""
+    found = [require(context, name) for name in assets]
+    work.inputs += [upstream.manifest for upstream in found]
+    return found
+
+
 def _preset_config() -> dict[str, Any]:
     """The launchpad's choice of preset, with what each one may change."""
     values = [dg.EnumValue("as_case_says", description="The preset of case.yaml, or forensic_safe.")]
@@ -112,19 +120,21 @@ def ingested_media(context: dg.AssetExecutionContext, laboratory: Laboratory) ->
     """Take the delivery in and open the examination."""
     from playe_assets.examination.ingest import ingest
 
-    started, stage = time.monotonic(), laboratory.stage(context)
-    folder, how, preset = delivered(context.run.tags)
-    chosen = context.op_execution_context.op_config["preset"]
-    done = ingest(stage, folder, preset if chosen == "as_case_says" else chosen, **how)
-    verdicts = _judged(stage, "ingested_media", Manifests(done.manifest))
-    return materialized(
-        stage,
-        manifest=done.sha256,
-        verdicts=verdicts,
-        started=started,
-        rows=exhibit_rows(done.manifest),
-        extra={"new_exhibits": done.new_exhibits},
-    )
+    started = time.monotonic()
+    with laboratory.stage(context) as (stage, work):
+        folder, how, preset = delivered(context.run.tags)
+        chosen = context.op_execution_context.op_config["preset"]
+        done = ingest(stage, folder, preset if chosen == "as_case_says" else chosen, **how)
+        verdicts = _judged(stage, "ingested_media", Manifests(done.manifest))
+        return materialized(
+            stage,
+            work,
+            manifest=done.sha256,
+            verdicts=verdicts,
+            started=started,
+            rows=exhibit_rows(done.manifest),
+            extra={"new_exhibits": done.new_exhibits},
+        )
 
 
 @_asset(
@@ -139,15 +149,16 @@ def detections(context: dg.AssetExecutionContext, laboratory: Laboratory) -> dg.
     """Look through every exhibit."""
     from playe_assets.examination.detect import detect
 
-    started, stage = time.monotonic(), laboratory.stage(context)
-    taken = require(context, "ingested_media")
-    done = detect(stage, taken.manifest)
-    ingest = stage.manifest(IngestManifest, taken.manifest)
-    verdicts = _judged(stage, "detections", Manifests(ingest, done.manifest))
-    return materialized(
-        stage, manifest=done.sha256, verdicts=verdicts, started=started, rows=detection_rows(done.manifest),
-        extra=detection_extra(stage, done.manifest),
-    )  # fmt: skip
+    started = time.monotonic()
+    with laboratory.stage(context) as (stage, work):
+        (taken,) = _upstream(context, work, "ingested_media")
+        done = detect(stage, taken.manifest)
+        ingest = stage.manifest(IngestManifest, taken.manifest)
+        verdicts = _judged(stage, "detections", Manifests(ingest, done.manifest))
+        return materialized(
+            stage, work, manifest=done.sha256, verdicts=verdicts, started=started, rows=detection_rows(done.manifest),
+            extra=detection_extra(stage, done.manifest),
+        )  # fmt: skip
 
 
 @_asset(
@@ -162,20 +173,22 @@ def enhanced_frames(context: dg.AssetExecutionContext, laboratory: Laboratory) -
     """Apply the preset."""
     from playe_assets.examination.enhance import enhance
 
-    started, stage = time.monotonic(), laboratory.stage(context)
-    taken, found = require(context, "ingested_media"), require(context, "detections")
-    done = enhance(stage, taken.manifest, found.manifest)
-    ingest = stage.manifest(IngestManifest, taken.manifest)
-    seen = stage.manifest(DetectionManifest, found.manifest)
-    verdicts = _judged(stage, "enhanced_frames", Manifests(ingest, seen, enhanced=done.manifest))
-    return materialized(
-        stage,
-        manifest=done.sha256,
-        verdicts=verdicts,
-        started=started,
-        rows=enhanced_rows(done.manifest),
-        extra=enhanced_extra(stage, done.manifest),
-    )
+    started = time.monotonic()
+    with laboratory.stage(context) as (stage, work):
+        taken, found = _upstream(context, work, "ingested_media", "detections")
+        done = enhance(stage, taken.manifest, found.manifest)
+        ingest = stage.manifest(IngestManifest, taken.manifest)
+        seen = stage.manifest(DetectionManifest, found.manifest)
+        verdicts = _judged(stage, "enhanced_frames", Manifests(ingest, seen, enhanced=done.manifest))
+        return materialized(
+            stage,
+            work,
+            manifest=done.sha256,
+            verdicts=verdicts,
+            started=started,
+            rows=enhanced_rows(done.manifest),
+            extra=enhanced_extra(stage, done.manifest),
+        )
 
 
 @_asset(
@@ -190,24 +203,26 @@ def qa_metrics(context: dg.AssetExecutionContext, laboratory: Laboratory) -> dg.
     """Measure and judge."""
     from playe_assets.examination.measure import measure
 
-    started, stage = time.monotonic(), laboratory.stage(context)
-    taken, made = require(context, "ingested_media"), require(context, "enhanced_frames")
-    done = measure(stage, taken.manifest, made.manifest)
-    ingest = stage.manifest(IngestManifest, taken.manifest)
-    enhanced = stage.manifest(EnhancedManifest, made.manifest)
-    found = stage.manifest(DetectionManifest, enhanced.detections)
-    thresholds = stage.planned(ingest).preset.thresholds
-    verdicts = _judged(
-        stage, "qa_metrics", Manifests(ingest, found, enhanced, done.manifest, thresholds=thresholds)
-    )
-    return materialized(
-        stage,
-        manifest=done.sha256,
-        verdicts=verdicts,
-        started=started,
-        rows=metrics_rows(done.manifest),
-        extra=metrics_extra(stage, done.manifest),
-    )
+    started = time.monotonic()
+    with laboratory.stage(context) as (stage, work):
+        taken, made = _upstream(context, work, "ingested_media", "enhanced_frames")
+        done = measure(stage, taken.manifest, made.manifest)
+        ingest = stage.manifest(IngestManifest, taken.manifest)
+        enhanced = stage.manifest(EnhancedManifest, made.manifest)
+        found = stage.manifest(DetectionManifest, enhanced.detections)
+        thresholds = stage.planned(ingest).preset.thresholds
+        verdicts = _judged(
+            stage, "qa_metrics", Manifests(ingest, found, enhanced, done.manifest, thresholds=thresholds)
+        )
+        return materialized(
+            stage,
+            work,
+            manifest=done.sha256,
+            verdicts=verdicts,
+            started=started,
+            rows=metrics_rows(done.manifest),
+            extra=metrics_extra(stage, done.manifest),
+        )
 
 
 @_asset(
@@ -222,18 +237,22 @@ def forensic_report(context: dg.AssetExecutionContext, laboratory: Laboratory) -
     """Issue the report, once every gate upstream has let its materialization through."""
     from playe_assets.examination.conclude import conclude, read_report
 
-    started, stage = time.monotonic(), laboratory.stage(context)
-    upstream = [
-        require(context, n) for n in ("ingested_media", "detections", "enhanced_frames", "qa_metrics")
-    ]
-    given = [Verdict(**v) for u in upstream for v in stage.store.get_json(u.verdicts)]
-    taken, found, made, measured = (u.manifest for u in upstream)
-    done = conclude(stage, taken, found, made, measured, given)
-    ingest = stage.manifest(IngestManifest, upstream[0].manifest)
-    verdicts = _judged(stage, "forensic_report", Manifests(ingest, report=read_report(done.issued)))
-    return materialized(
-        stage, manifest=done.sha256, verdicts=verdicts, started=started, extra=issued_extra(done.issued)
-    )
+    started = time.monotonic()
+    with laboratory.stage(context) as (stage, work):
+        upstream = _upstream(context, work, "ingested_media", "detections", "enhanced_frames", "qa_metrics")
+        given = [Verdict(**v) for u in upstream for v in stage.store.get_json(u.verdicts)]
+        taken, found, made, measured = (u.manifest for u in upstream)
+        done = conclude(stage, taken, found, made, measured, given)
+        ingest = stage.manifest(IngestManifest, upstream[0].manifest)
+        verdicts = _judged(stage, "forensic_report", Manifests(ingest, report=read_report(done.issued)))
+        return materialized(
+            stage,
+            work,
+            manifest=done.sha256,
+            verdicts=verdicts,
+            started=started,
+            extra=issued_extra(done.issued),
+        )
 
 
 CASE_ASSETS = [ingested_media, detections, enhanced_frames, qa_metrics, forensic_report]

@@ -29,8 +29,7 @@ def note_failure(settings: Settings, run: dg.DagsterRun, step: str, code: str, m
     )
     recorder.note(
         "processing.run_failed",
-        step=step or None,
-        status="failed",
+        step=step or "run",
         error={"type": "RunFailure", "code": code, "message": message},
     )
     try:

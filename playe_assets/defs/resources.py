@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
-from playe_assets.custody.record import Activity, Operator, Recorder
+from playe_assets.custody.record import Activity, Operation, Operator, Recorder
 from playe_assets.defs.partitions import TAG_OPERATOR, TAG_OPERATOR_AUTH, TAG_REQUEST
 from playe_assets.examination.cases import CaseFolder
 from playe_assets.examination.settings import Settings, load_settings
@@ -19,6 +20,8 @@ WATCHERS: list[Callable[[str, str | Words, int, int], None]] = []
 """Called with (asset, what, done, total): the CLI's progress bars, where the run is in its own process.
 
 What is done comes as `Words`, because the CLI's user may have chosen another language than the laboratory."""
+NOBODY = Operator("unknown", "operator", "none")
+"""Who launched something, where nothing says it."""
 _LOG_EVERY_S = 5.0
 _LOG_SHARE, _LOG_AT_LEAST_S = 0.02, 60.0
 """The run's log is a database that is never pruned: a line every 5 s, but no more than one for 2 % or a minute."""
@@ -47,8 +50,20 @@ class Laboratory(dg.ConfigurableResource):
         given = {name: getattr(self, name) for name in type(self).model_fields}
         return load_settings({k: v for k, v in given.items() if v is not None})
 
-    def stage(self, context: dg.AssetExecutionContext) -> Stage:
-        """The surroundings of this asset's work on its partition."""
+    @contextmanager
+    def stage(self, context: dg.AssetExecutionContext) -> Iterator[tuple[Stage, Operation]]:
+        """The surroundings of this asset's work on its partition, and the record of one attempt at it.
+
+        The record names the manifests that the stage read and wrote; a retry has a record of its own.
+        """
+        stage = self._stage(context)
+        params = {"retry": context.retry_number}
+        with stage.recorder.record(
+            "processing.stage", step=context.asset_key.to_user_string(), params=params
+        ) as work:
+            yield stage, work
+
+    def _stage(self, context: dg.AssetExecutionContext) -> Stage:
         settings = self.settings()
         tags = context.run.tags
         case_id = context.partition_key
@@ -95,4 +110,4 @@ def operator_of(tags: Any) -> Operator:
     name = tags.get(TAG_OPERATOR)
     if name:
         return Operator(name, "operator", tags.get(TAG_OPERATOR_AUTH, "dagster-tag"))
-    return Operator("unknown", "operator", "none")
+    return NOBODY

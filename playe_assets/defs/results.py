@@ -17,6 +17,7 @@ import dagster as dg
 
 from playe_assets.core.errors import PlayeError, TransientError
 from playe_assets.core.values import Verdict
+from playe_assets.custody.record import Operation
 from playe_assets.examination.judge import passed
 from playe_assets.examination.stage import Stage
 from playe_assets.gates import GATES
@@ -60,6 +61,7 @@ def _errno(problem: OSError) -> str:
 
 def materialized(
     stage: Stage,
+    work: Operation,
     *,
     manifest: str,
     verdicts: Mapping[str, Sequence[Verdict]],
@@ -67,8 +69,15 @@ def materialized(
     rows: Sequence[Mapping[str, Any]] = (),
     extra: Mapping[str, Any] | None = None,
 ) -> dg.MaterializeResult:
-    """The asset's result. `rows` becomes a table; `started` is `time.monotonic()` when the work began."""
+    """The asset's result. `rows` becomes a table; `started` is `time.monotonic()` when the work began.
+
+    What Dagster's metadata states, the log states too: `work`, the record of the stage, gets both digests, because
+    Dagster's own can be edited or pruned.
+    """
     kept = stage.store.put_json([v for group in verdicts.values() for v in group])
+    work.outputs += [manifest, kept]
+    work.checks += [{"gate": gate, "passed": passed(list(group)), "verdicts": len(group)}
+                    for gate, group in verdicts.items()]  # fmt: skip
     seqs = stage.recorder.seqs
     metadata: dict[str, Any] = {
         **({"table": table(rows)} if rows else {}),

@@ -1,10 +1,12 @@
 """Sensors: `evidence_drop` makes a ready folder a partition and a run; `failed_examination` notes failures."""
 
 import json
+import os
 import time
 
 import dagster as dg
 
+from playe_assets.custody.record import Activity, Operator, Recorder
 from playe_assets.defs.failures import note_failure
 from playe_assets.defs.jobs import examine_case
 from playe_assets.defs.partitions import (
@@ -17,7 +19,7 @@ from playe_assets.defs.partitions import (
     TAG_PRESET,
     TAG_REQUEST,
 )
-from playe_assets.defs.resources import Laboratory
+from playe_assets.defs.resources import NOBODY, Laboratory
 from playe_assets.examination.case_file import CaseFile
 from playe_assets.examination.inbox import Dropped, reject, scan
 from playe_assets.examination.settings import Settings
@@ -26,6 +28,11 @@ _MOST_REQUESTS = 10
 """Requests a tick; what is beyond waits five seconds in the inbox."""
 _WAIT_S = 3.0
 """A tick stays this long for a folder that lacks nothing but its seconds of quiet, instead of a whole tick later."""
+
+
+_STUCK = "stuck "
+"""Before the key of a rejected folder that could not be moved aside."""
+_TRY_AGAIN_S = 3600.0
 
 
 @dg.sensor(
@@ -57,12 +64,15 @@ def evidence_drop(
             if failed := _failed(context.instance, item.request_id):
                 said.append(f"{name}: its run {failed[:8]} failed; mend the cause and re-execute it")
         elif item.state == "rejected":
-            said.append(_reject(item, settings))
+            stuck = f"{_STUCK}{key} {_may_move(item, settings)} {int(time.time() // _TRY_AGAIN_S)}"
+            said.append(_reject(item, settings, tried=asked.get(name) == stuck))
+            if item.folder.exists():
+                kept[name] = stuck
         elif item.state == "growing":
             told = item.told or f"quiet in {item.wait_s:.0f} s"
             said.append(f"{ascii(name)[1:-1]}: {item.files} files, {told}")
         elif item.case is not None and len(requests) < _MOST_REQUESTS:
-            requests.append(_request(item, item.case, key))
+            requests.append(_request(item, item.case, key, settings))
             kept[name] = key
     if said:
         context.log.info("; ".join(said))
@@ -78,13 +88,34 @@ def evidence_drop(
     )
 
 
-def _reject(item: Dropped, settings: Settings) -> str:
+def _recorder(item: Dropped, settings: Settings) -> Recorder:
+    """Of what this sensor does with a folder, for whoever the folder names."""
+    case = item.case
+    operator = Operator(case.operator, "operator", "case-file") if case and case.operator else NOBODY
+    return Recorder(settings.log, request_id=item.request_id, case_id=case.case_id if case else None,
+                    operator=operator, activity=Activity(step_key="evidence_drop"), audit=settings.audit)  # fmt: skip
+
+
+def _reject(item: Dropped, settings: Settings, tried: bool) -> str:
+    """Move the folder aside. One that cannot be moved is tried again when its rights change or an hour has passed:
+    each attempt is a record, and a tick comes every five seconds."""
     name = ascii(item.folder.name)[1:-1]
+    if tried:
+        return f"{name}: cannot be moved to rejected/: {item.told}"
+    params = {"files": item.files, "bytes": item.total_bytes, "fingerprint": item.fingerprint}
+    record = _recorder(item, settings).record("custody.drop_rejected", step="evidence_drop", params=params)
     try:
-        goal = reject(item, settings)
+        with record as work:
+            work.checks.append({"reason": item.reason})
+            goal = reject(item, settings)
     except OSError as problem:  # a read-only folder: say so, and go on with the others
         return f"{name}: cannot be moved to rejected/ ({problem.strerror}): {item.told}"
     return f"{name}: rejected, see rejected/{ascii(goal.name)[1:-1]}/REASON.txt: {item.told}"
+
+
+def _may_move(item: Dropped, settings: Settings) -> bool:
+    """Whether its rights allow it; the system may refuse all the same."""
+    return os.access(item.folder, os.W_OK) and os.access(settings.inbox, os.W_OK)
 
 
 def _failed(instance: dg.DagsterInstance, request_id: str) -> str | None:
@@ -93,7 +124,7 @@ def _failed(instance: dg.DagsterInstance, request_id: str) -> str | None:
     return runs[0].run_id if runs and runs[0].status == dg.DagsterRunStatus.FAILURE else None
 
 
-def _request(item: Dropped, case: CaseFile, key: str) -> dg.RunRequest:
+def _request(item: Dropped, case: CaseFile, key: str, settings: Settings) -> dg.RunRequest:
     tags = {
         TAG_CASE: case.case_id,
         TAG_REQUEST: item.request_id,
@@ -104,6 +135,9 @@ def _request(item: Dropped, case: CaseFile, key: str) -> dg.RunRequest:
     }
     if case.preset:
         tags[TAG_PRESET] = case.preset
+    params = {"preset": case.preset, "fingerprint": item.fingerprint, "run_key": key}
+    _recorder(item, settings).note("processing.run_requested", step="evidence_drop", params=params,
+                                   metrics={"files": item.files, "bytes": item.total_bytes})  # fmt: skip
     return dg.RunRequest(run_key=key, partition_key=case.case_id, tags=tags)
 
 

@@ -178,13 +178,17 @@ def _performed(lines: Sequence[dict[str, Any]], examination_id: str) -> str | No
 def _attempts(lines: Sequence[dict[str, Any]], run_id: str | None) -> tuple[Attempt, ...]:
     """Operations of this case that failed, or that began and never ended (a killed process), from the log.
 
-    What this run has under way is not over yet, so it is left out.
+    What this run has under way is not over yet, so it is left out; so is a whole stage, where an operation of it
+    tells already what became of it.
     """
-    ended = {line.get("op_id") for line in lines if line.get("status") != "started"}
+    ended = {line.get("op_id"): line.get("status") for line in lines if line.get("status") != "started"}
+    told = {_place(e) for e in lines if e.get("event") != _STAGE and ended.get(e.get("op_id")) != "ok"}
     found = []
     for line in lines:
+        if line.get("event") == _STAGE and _place(line) in told:
+            continue
         activity, error = line.get("activity") or {}, line.get("error") or {}
-        if line.get("status") == "failed" or line.get("event") == "processing.run_failed":
+        if line.get("status") == "failed":
             outcome = "failed"
         elif line.get("op_id") not in ended and activity.get("run_id") != run_id:
             outcome = "interrupted"
@@ -202,6 +206,15 @@ def _attempts(lines: Sequence[dict[str, Any]], run_id: str | None) -> tuple[Atte
             )
         )
     return tuple(found)
+
+
+_STAGE = "processing.stage"
+
+
+def _place(line: Mapping[str, Any]) -> tuple[Any, Any]:
+    """The run and the asset of which the line tells."""
+    activity = line.get("activity") or {}
+    return activity.get("run_id"), activity.get("asset_key")
 
 
 def _reason(error: dict[str, Any]) -> Reason:

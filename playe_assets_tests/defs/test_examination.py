@@ -129,7 +129,8 @@ def test_an_asset_whose_upstream_was_never_made_is_refused_in_words(laboratory, 
         "qa_metrics": "ingested_media of case SMALL-1 was never made. Materialize it first, or run the whole job "
         "examine_case."
     }
-    assert laboratory.log() == []
+    assert [(e["event"], e["status"]) for e in laboratory.log()] == [
+        ("processing.stage", "started"), ("processing.stage", "failed")]  # fmt: skip
 
 
 def test_a_materialization_without_its_gates_verdict_is_not_used(laboratory, instance, small_case):
@@ -160,8 +161,8 @@ def _strict(monkeypatch, exhibit_bound):
 
     shipped = module.load_preset
 
-    def stricter(name):
-        preset = shipped(name)
+    def stricter(*given):
+        preset = shipped(*given)
         bound = Threshold("consistency_mean_abs", exhibit_bound, None, 0.0001, "withhold")
         return replace(preset, thresholds=(*preset.thresholds, bound))
 
@@ -246,7 +247,8 @@ def test_a_preset_that_the_launchpad_names_is_used_and_one_without_weights_is_re
         in failures(result).values()
     )
     assert not laboratory.case("SMALL-1").exists()
-    assert laboratory.log() == []
+    assert {e["event"] for e in laboratory.log()} == {"processing.stage"}, "asked for, recorded, refused"
+    assert [e["error"]["code"] for e in laboratory.log() if e["error"]] == ["preset.unknown"]
 
 
 def test_a_defect_of_ours_is_not_retried_and_is_said(laboratory, instance, small_case, monkeypatch):
@@ -280,6 +282,8 @@ def test_a_busy_case_is_tried_again(laboratory, instance, small_case, monkeypatc
     result = examine(instance, "SMALL-1", small_case, select=["ingested_media"])
     assert result.success
     assert len(calls) == 2
+    tries = [(e["params"]["retry"], e["status"]) for e in laboratory.log() if e["event"] == "processing.stage"]
+    assert tries == [(0, "started"), (0, "failed"), (1, "started"), (1, "ok")]
 
 
 @pytest.mark.parametrize("previews", [False, True])

@@ -167,6 +167,7 @@ def test_a_failed_run_is_written_into_the_log_and_the_case(laboratory, instance,
     ).for_run_failure()
     failed_examination(context, laboratory=Laboratory())
     line = laboratory.log("SMALL-1")[-1]
+    assert line["status"] == "failed"
     assert (line["event"], line["step"]) == ("processing.run_failed", "ingested_media")
     assert (line["request_id"], line["operator"]["id"]) == ("request-7", "Olga")
     assert line["error"]["code"] == "preset.unknown"
@@ -178,3 +179,76 @@ def test_a_failed_run_is_written_into_the_log_and_the_case(laboratory, instance,
         "preset.unknown",
     )
     assert failure.message == line["error"]["message"]
+
+
+def recorded(laboratory, event):
+    """(case, status, operator's id, metrics, checks) of every line of `event`."""
+    return [(e["case_id"], e["status"], e["operator"]["id"], e["metrics"], e["checks"])
+            for e in laboratory.log() if e["event"] == event]  # fmt: skip
+
+
+def test_what_a_tick_asks_for_is_recorded_once(inbox, instance, laboratory):
+    drop(inbox, "READY-1", operator="Olga")
+    time.sleep(0.1)
+    first = tick(instance)
+    tick(instance, first.cursor)
+    size = (inbox / "READY-1" / "secret_name_1.jpg").stat().st_size
+    start, end = recorded(laboratory, "processing.run_requested")
+    assert start == ("READY-1", "started", "Olga", None, None)
+    assert end == ("READY-1", "ok", "Olga", {"files": 1, "bytes": size}, None)
+    (request,) = first.run_requests
+    assert {e["request_id"] for e in laboratory.log()} == {request.tags["playe/request_id"]}
+    assert {e["params"]["run_key"] for e in laboratory.log()} == {request.run_key}
+
+
+def test_a_rejection_is_recorded_with_its_reason(inbox, instance, laboratory):
+    bad = drop(inbox, "BAD-1")
+    (bad / "case.yaml").write_text("case: [1]\n", encoding="utf-8")
+    time.sleep(0.1)
+    tick(instance)
+    _, (case_id, status, operator, _, checks) = recorded(laboratory, "custody.drop_rejected")
+    assert (case_id, status, operator) == (None, "ok", "unknown")
+    assert checks[0]["reason"].startswith("case.yaml, line 1")
+    assert (laboratory.settings.rejected / "BAD-1").is_dir()
+
+
+def test_a_folder_that_cannot_be_moved_aside_does_not_fill_the_log(inbox, instance, laboratory, monkeypatch):
+    from playe_assets.defs import sensors
+
+    bad = drop(inbox, "BAD-1")
+    (bad / "case.yaml").write_text("case: [1]\n", encoding="utf-8")
+    time.sleep(0.1)
+
+    def refusing(_item, _settings):
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sensors, "reject", refusing)
+        cursor, resources = None, {"laboratory": Laboratory()}
+        for _ in range(3):
+            context = dg.build_sensor_context(instance=instance, cursor=cursor, resources=resources)
+            answer = evidence_drop.evaluate_tick(context)
+            assert "BAD-1: cannot be moved to rejected/" in answer.skip_message
+            cursor = answer.cursor
+        assert [line[1] for line in recorded(laboratory, "custody.drop_rejected")] == ["started", "failed"]
+        patch.setattr(sensors, "_may_move", lambda *_: "other rights than before")
+        tick(instance, cursor)
+    assert len(recorded(laboratory, "custody.drop_rejected")) == 4
+    tick(instance, cursor)
+    assert recorded(laboratory, "custody.drop_rejected")[-1][1] == "ok"
+
+
+def test_a_run_is_not_asked_for_where_that_cannot_be_recorded(inbox, instance, laboratory, monkeypatch):
+    from playe_assets.custody.log import CustodyLog
+
+    drop(inbox, "READY-1")
+    time.sleep(0.1)
+
+    def full(_self, _entries):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CustodyLog, "append", full)
+        with pytest.raises(OSError, match="No space"):
+            tick(instance)
+    assert len(tick(instance).run_requests) == 1
