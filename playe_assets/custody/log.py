@@ -1,48 +1,34 @@
-"""The append-only custody log: JSON lines chained by hash, one lock for all processes, durable on return.
+"""The append-only custody log: JSON lines chained by hash, durable on return, one chain over threads and processes.
 
-A line's `seq` is its index in the file, its `prev_hash` the sha256 of the raw previous line without its
-newline (64 zeros for the first). Nothing is ever rewritten. A line cut short by a crash is closed with a
-newline, keeps its index and is acknowledged by a `log.torn` entry; where a crash cut that entry short as
-well, the next one acknowledges both: it states how many torn lines stand before it and their sha256.
+A line's `seq` is its index in the log, its `prev_hash` the sha256 of the raw previous line without its newline (64
+zeros for the first). Nothing is ever rewritten. A line cut short by a crash is closed with a newline, keeps its index
+and is acknowledged by a `log.torn` entry, which states how many torn lines stand before it and their sha256. Writers
+append under one lock and are synced by one of them for all under another (ADR 0013); a full file is renamed and the
+chain goes on in a new one.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import json
 import os
-import threading
+import secrets
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from playe_assets.core.canonical import canonical_json
-from playe_assets.core.errors import IntegrityError, LockTimeoutError
+from playe_assets.core.errors import IntegrityError
+from playe_assets.core.texts import text
+from playe_assets.custody import log_read
+from playe_assets.custody.log_lock import Descriptor, FileLock
+from playe_assets.custody.log_read import GENESIS, Head, parse
+from playe_assets.custody.log_state import HeadSlot, LogState, boot_id
+from playe_assets.custody.log_sync import GroupSync
+from playe_assets.custody.log_verify import Checked, ClockFinding, Finding, LineCheck
 
-GENESIS = "0" * 64
-_CHUNK = 1 << 16
-
-
-@dataclass(frozen=True)
-class Head:
-    """The end of the log: how many lines, the hash of the last one, and the size in bytes."""
-
-    lines: int
-    last_hash: str
-    size: int
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The first thing that `CustodyLog.verify` found wrong."""
-
-    line: int
-    problem: str
-    """`seq`, `prev_hash`, `json`, `torn_unacknowledged`."""
+__all__ = ["GENESIS", "Checked", "ClockFinding", "CustodyLog", "Finding", "Head", "utc_now"]
 
 
 def utc_now() -> str:
@@ -50,220 +36,272 @@ def utc_now() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def _boot_id() -> str | None:
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except OSError:
-        return None
-
-
 class CustodyLog:
-    """The log at `path`. Safe over threads and processes; a child after fork opens the file anew."""
+    """The log at `path`. Safe over threads and processes, after fork too."""
 
-    def __init__(self, path: Path, lock_timeout_s: float = 30.0) -> None:
+    def __init__(self, path: Path, lock_timeout_s: float = 30.0, rotate_bytes: int = 0) -> None:
+        """`rotate_bytes`: a file that has grown to this size is renamed before the next append; 0: never."""
         self.path = path
         self.lock_timeout_s = lock_timeout_s
-        self._threads = threading.Lock()
-        self._fd = -1
-        self._pid = -1
-        self._known: Head | None = None
-        self._boot = _boot_id()
-        self._poisoned = False
+        self.rotate_bytes = rotate_bytes
+        self._state = LogState(path.with_suffix(".state"))
+        self._appending = FileLock(path.with_suffix(".lock"), path, lock_timeout_s, "custody.lock_timeout")
+        self._sync = GroupSync(path, self._state, lock_timeout_s)
+        self._file: Descriptor | None = None
+        self._boot = boot_id()
+        self._marks: dict[int, tuple[int, int]] = {}
+        # Stands for what is known only under the lock; random, so that no entry can hold it.
+        self._gap = f'"{secrets.token_hex(16)}"'
 
     def append(self, entries: Sequence[Mapping[str, Any]]) -> list[int]:
         """Append `entries` in order and return their sequence numbers once they are on the disk.
 
         Raises:
-            LockTimeoutError: another process held the lock longer than `lock_timeout_s`.
-            IntegrityError: an earlier fsync failed (`custody.poisoned`), so nothing more is promised.
-            OSError: the disk refused the bytes; after a failed fsync the log takes no more.
+            LockTimeoutError: another process held the append lock (`custody.lock_timeout`: nothing was written) or
+                synced (`custody.sync_timeout`: written, but not acknowledged) longer than `lock_timeout_s`.
+            IntegrityError: an fsync failed (`custody.poisoned`), so this process promises nothing more.
+            OSError: the disk refused the bytes; what was written of them is not acknowledged.
         """
-        with self._threads:
-            if self._poisoned:
-                raise IntegrityError("custody.poisoned", path=str(self.path))
-            fd = self._open()
-            self._lock(fd)
-            try:
-                head = self._current_head(fd)
-                lines, numbers, head = self._chain(entries, head)
-                self._write(fd, lines)
-                self._known = Head(head.lines, head.last_hash, head.size)
-                return numbers
-            finally:
-                fcntl.flock(fd, fcntl.LOCK_UN)
+        prepared = [self._prepared(entry) for entry in entries]
+        if not prepared:
+            return []
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if not self._sync.check():
+            self._take_over()
+        if self.rotate_bytes and self._size() >= self.rotate_bytes:
+            self._rotate()
+        with self._appending.held():
+            self._sync.check()
+            file, head, run = self._current()
+            head = self._write(file, head, prepared, run)
+        self._sync.settle(file, run, head.lines)
+        return list(range(head.lines - len(prepared), head.lines))
 
     def head(self) -> Head:
-        """The present end of the log; an empty log has zero lines and the genesis hash.
+        """The present end of the log, which is on the disk; an empty log has zero lines and the genesis hash.
 
         Waits for a line that is being written: a report states the head, and half a line is no witness.
 
         Raises:
-            LockTimeoutError: another process held the lock longer than `lock_timeout_s`.
+            LockTimeoutError, IntegrityError, OSError: as `append`.
         """
-        if not self.path.exists():
-            return Head(0, GENESIS, 0)
-        with self.path.open("rb") as handle:
-            self._lock(handle.fileno(), fcntl.LOCK_SH)
-            return _scan_tail(handle.fileno(), os.fstat(handle.fileno()).st_size)[0]
-
-    def read(self, start: int = 0) -> Iterator[tuple[int, dict[str, Any] | None, bytes]]:
-        """(index, entry, raw line) from `start`; the entry of a torn line is None."""
-        if not self.path.exists():
-            return
-        with self.path.open("rb") as handle:
-            for index, raw in enumerate(handle):
-                if index >= start:
-                    yield index, _parse(raw.rstrip(b"\n")), raw.rstrip(b"\n")
-
-    def verify(self) -> tuple[int, Finding | None]:
-        """(lines checked, first finding or None): every seq and prev_hash, memory flat."""
-        expected = GENESIS
-        count = 0
-        torn: int | None = None
-        bytes_torn = hashlib.sha256()
-        for index, entry, raw in self.read():
-            if entry is None:
-                if torn is None:
-                    torn, bytes_torn = index, hashlib.sha256()
-                bytes_torn.update(raw + b"\n")
-            else:
-                if torn is not None and not _acknowledges(entry, index - torn, bytes_torn.hexdigest()):
-                    return count, Finding(torn, "torn_unacknowledged")
-                torn = None
-                if entry.get("seq") != index:
-                    return count, Finding(index, "seq")
-                if entry.get("prev_hash") != expected:
-                    return count, Finding(index, "prev_hash")
-            expected = hashlib.sha256(raw).hexdigest()
-            count += 1
-        return count, Finding(torn, "torn_unacknowledged") if torn is not None else None
-
-    def _open(self) -> int:
-        # A flock belongs to the open file description, which fork shares: the child needs its own.
-        if self._fd < 0 or self._pid != os.getpid():
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            created = not self.path.exists()
-            self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
-            self._pid = os.getpid()
-            self._known = None
-            if created:
-                folder = os.open(self.path.parent, os.O_RDONLY)
-                try:
-                    os.fsync(folder)
-                finally:
-                    os.close(folder)
-        return self._fd
-
-    def _lock(self, fd: int, how: int = fcntl.LOCK_EX) -> None:
-        deadline = time.monotonic() + self.lock_timeout_s
-        pause = 0.0005
-        while True:
-            try:
-                fcntl.flock(fd, how | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise LockTimeoutError(
-                        "custody.lock_timeout", path=str(self.path), seconds=self.lock_timeout_s
-                    ) from None
-                time.sleep(pause)
-                pause = min(pause * 1.5, 0.02)
-            else:
-                return
-
-    def _current_head(self, fd: int) -> Head:
-        size = os.fstat(fd).st_size
-        if self._known is not None and self._known.size == size:
-            return self._known
-        head, closed, torn = _scan_tail(fd, size)
-        if not torn and closed:
-            return head
-        if not torn:  # a full line that only lacks its newline is never called torn
-            self._write(fd, b"\n")
-            return Head(head.lines, head.last_hash, size + 1)
-        # The torn bytes stay as a line of their own; closing and acknowledging them is one write. A crash
-        # within that write leaves lines that are closed but not acknowledged: then only the latter is due.
-        newline = b"" if closed else b"\n"
-        head = Head(head.lines, head.last_hash, size + len(newline))
-        note = {"event": "log.torn", "torn_line": head.lines - len(torn), "torn_lines": len(torn),
-                "torn_sha256": hashlib.sha256(b"".join(raw + b"\n" for raw in torn)).hexdigest(),
-                "t_start_utc": utc_now()}  # fmt: skip
-        lines, _, head = self._chain([note], head)
-        self._write(fd, newline + lines)
+        if not self._appending.path.exists():  # a copy: no process writes to it
+            return self._found()[0]
+        if not self._sync.check():
+            self._take_over()
+        with self._appending.held():
+            head, run = self._found()
+            if self._place() is None:  # never written, or between two files: what there is was synced
+                return head
+            file = Descriptor(os.open(self.path, os.O_RDONLY | os.O_CLOEXEC))
+        self._sync.settle(file, run, head.lines)
         return head
 
-    def _chain(self, entries: Sequence[Mapping[str, Any]], head: Head) -> tuple[bytes, list[int], Head]:
-        out = bytearray()
-        numbers: list[int] = []
-        count, last = head.lines, head.last_hash
-        boottime = time.clock_gettime(time.CLOCK_BOOTTIME)
-        for entry in entries:
-            full = {
-                **entry,
-                "seq": count,
-                "prev_hash": last,
-                "clock_boottime": round(boottime, 6),
-                "boot_id": self._boot,
-            }
-            raw = canonical_json(full)
-            out += raw + b"\n"
-            last = hashlib.sha256(raw).hexdigest()
-            numbers.append(count)
-            count += 1
-        return bytes(out), numbers, Head(count, last, head.size + len(out))
+    def files(self) -> list[tuple[Path, int]]:
+        """(file, number of its first line), oldest first."""
+        return log_read.files(self.path)
 
-    def _write(self, fd: int, data: bytes) -> None:
-        view = memoryview(data)
-        self._known = None
-        while view:
-            view = view[os.write(fd, view) :]
+    def lines(self, start: int = 0) -> Iterator[tuple[int, bytes]]:
+        """(index, raw line without its newline) from `start` over all files; what is before costs next to nothing."""
+        return log_read.raw_lines(self.path, start, marks=self._marks)
+
+    def read(self, start: int = 0) -> Iterator[tuple[int, dict[str, Any] | None, bytes]]:
+        """(index, entry, raw line) from `start` over all files; the entry of a torn line is None."""
+        for index, raw in self.lines(start):
+            yield index, parse(raw), raw
+
+    def verify(
+        self,
+        progress: Callable[[int], object] | None = None,
+        on_line: Callable[[int, bytes], object] | None = None,
+    ) -> tuple[int, Finding | None]:
+        """(lines checked, first finding or None): every seq, prev_hash and the JSON of every line, memory flat."""
+        checked = self.check(progress, on_line)
+        return checked.lines, checked.finding
+
+    def check(
+        self,
+        progress: Callable[[int], object] | None = None,
+        on_line: Callable[[int, bytes], object] | None = None,
+    ) -> Checked:
+        """`verify` and the clocks in one reading.
+
+        Args:
+            progress: called with the number of lines checked, now and then.
+            on_line: called with (index, raw line) for every line up to the first finding, such as a Merkle tree's
+                `add`.
+
+        Raises:
+            LockTimeoutError: a writer holds the append lock longer than `lock_timeout_s`.
+        """
+        found = LineCheck()
+        for index, raw in log_read.raw_lines(self.path, until=self._end()):
+            if not found.add(index, raw):
+                break
+            if on_line is not None:
+                on_line(index, raw)
+            if progress is not None and not index % 4096:
+                progress(index)
+        return found.result()
+
+    def clock_findings(self) -> tuple[ClockFinding, ...]:
+        """Where a clock was set back, as far as the lines tell. Advisory: the chain does not depend on clocks."""
+        return self.check().clocks
+
+    def _end(self) -> tuple[int, int] | None:
+        """(inode, size) of the newest file while nobody writes."""
+        if not self._appending.path.exists():
+            return None
+        with self._appending.held():
+            try:
+                found = self.path.stat()
+            except FileNotFoundError:
+                return None
+            return found.st_ino, found.st_size
+
+    def _place(self) -> tuple[int, int] | None:
         try:
-            os.fdatasync(fd)
-        except OSError:
-            # The kernel may have dropped the dirty pages: a second fsync would lie (design, custody log).
-            self._poisoned = True
-            raise
+            found = self.path.stat()
+        except FileNotFoundError:
+            return None
+        return found.st_dev, found.st_ino
+
+    def _size(self) -> int:
+        try:
+            return self.path.stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def _found(self) -> tuple[Head, bytes | None]:
+        """The head and the run under which it is known, without writing a line."""
+        base = log_read.base_of(log_read.rotated(self.path))
+        try:
+            file = self.path.open("rb")
+        except FileNotFoundError:
+            return base, None
+        with file:
+            now = os.fstat(file.fileno())
+            slot = self._state.head()
+            if slot is not None and (slot.inode, slot.size) == (now.st_ino, now.st_size):
+                return Head(slot.lines, slot.last_hash, slot.size), slot.run
+            return log_read.scan_tail(file.fileno(), now.st_size, base)[0], None
+
+    def _opened(self) -> Descriptor:
+        """The newest file, opened anew where another process rotated the log. Only under the append lock."""
+        if self._file is not None:
+            ours = os.fstat(self._file.fileno())
+            if (ours.st_dev, ours.st_ino) == self._place():
+                return self._file
+        # The old one is closed once nobody syncs it any more.
+        self._file = Descriptor(os.open(self.path, _FLAGS, 0o640))
+        return self._file
+
+    def _current(self) -> tuple[Descriptor, Head, bytes]:
+        """The file to append to, its head and run, its tail closed and acknowledged. Only under the append lock."""
+        file = self._opened()
+        now = os.fstat(file.fileno())
+        slot = self._state.head()
+        if slot is not None and (slot.inode, slot.size) == (now.st_ino, now.st_size):
+            return file, Head(slot.lines, slot.last_hash, slot.size), slot.run
+        run = secrets.token_bytes(8)
+        older = log_read.rotated(self.path)
+        base = log_read.base_of(older)
+        if now.st_size == 0:
+            _sync_folder(self.path.parent)
+            begun = {"event": "log.rotated", "previous": older[-1][0].name} if older else None
+            return file, self._note(file, base, begun, run), run
+        head, closed, torn = log_read.scan_tail(file.fileno(), now.st_size, base)
+        newline = b"" if closed else b"\n"  # a full line that only lacks its newline is never called torn
+        # The torn bytes stay as a line of their own; closing and acknowledging them is one write. A crash
+        # within that write leaves lines that are closed but not acknowledged: then only the latter is due.
+        note: dict[str, Any] | None = None
+        if torn:
+            sha256 = hashlib.sha256(b"".join(raw + b"\n" for raw in torn)).hexdigest()
+            note = {"event": "log.torn", "torn_line": head.lines - len(torn), "torn_lines": len(torn),
+                    "torn_sha256": sha256}  # fmt: skip
+        return file, self._note(file, head, note, run, newline), run
+
+    def _note(
+        self, file: Descriptor, head: Head, note: Mapping[str, Any] | None, run: bytes, before: bytes = b""
+    ) -> Head:
+        prepared = [] if note is None else [self._prepared({**note, "t_start_utc": utc_now()})]
+        return self._write(file, head, prepared, run, before)
+
+    def _prepared(self, entry: Mapping[str, Any]) -> list[bytes]:
+        """The canonical JSON of `entry`, cut where its place in the log will stand: this needs no lock."""
+        gap = self._gap[1:-1]
+        full = {
+            **entry,
+            "boot_id": self._boot,
+            "clock_boottime": gap,
+            "clock_utc": gap,
+            "prev_hash": gap,
+            "seq": gap,
+        }
+        return canonical_json(full).split(self._gap.encode())
+
+    def _write(
+        self,
+        file: Descriptor,
+        head: Head,
+        prepared: Sequence[Sequence[bytes]],
+        run: bytes,
+        before: bytes = b"",
+    ) -> Head:
+        """Number, chain and write; the head behind them. Only under the append lock."""
+        out = bytearray(before)
+        count, last = head.lines, head.last_hash
+        boottime = round(time.clock_gettime(time.CLOCK_BOOTTIME), 6)
+        clocks = repr(boottime).encode(), b'"%b"' % utc_now().encode()
+        for start, utc, previous, seq, rest in prepared:
+            raw = b"".join((start, clocks[0], utc, clocks[1], previous, b'"%b"' % last.encode(), seq,
+                            b"%d" % count, rest))  # fmt: skip
+            out += raw
+            out += b"\n"
+            last = hashlib.sha256(raw).hexdigest()
+            count += 1
+        view = memoryview(out)
+        try:
+            while view:
+                view = view[os.write(file.fileno(), view) :]
+        except OSError as problem:
+            said = text("custody_log.write_failed", path=str(self.path))
+            raise OSError(problem.errno, f"{problem.strerror}: {said}") from problem
+        head = Head(count, last, head.size + len(out))
+        self._state.put_head(HeadSlot(run, os.fstat(file.fileno()).st_ino, head.size, count, last))
+        return head
+
+    def _take_over(self) -> None:
+        with self._sync.lock.held(), self._appending.held():
+            count = self._sync.take_over()
+            if count is not None:
+                file, head, run = self._current()
+                self._note(file, head, {"event": "log.resumed", "written_again_bytes": count}, run)
+
+    def _rotate(self) -> None:
+        # The sync lock comes before the append lock wherever both are held.
+        with self._sync.lock.held(), self._appending.held():
+            self._sync.check()
+            file, head, run = self._current()
+            first = self.files()[-1][1]
+            if head.size < self.rotate_bytes or head.lines - first < 2:
+                return  # another process was faster; a file that holds next to nothing is kept
+            self._sync.sync(file, run, head.lines)
+            target = log_read.rotated_name(self.path, first)
+            if target.exists():
+                raise IntegrityError("custody.rotation_blocked", path=str(self.path), target=str(target))
+            self.path.rename(target)
+            _sync_folder(self.path.parent)
+            file, head, run = self._current()
+            self._sync.sync(file, run, head.lines)
 
 
-def _parse(raw: bytes) -> dict[str, Any] | None:
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        entry = json.loads(raw)
-    except ValueError:
-        return None
-    return entry if isinstance(entry, dict) and "seq" in entry else None
-
-
-def _acknowledges(entry: Mapping[str, Any], count: int, sha256: str) -> bool:
-    """Whether `entry` stands for the `count` torn lines before it, the bytes of which have this digest."""
-    if entry.get("event") != "log.torn":
-        return False
-    stated = (
-        entry.get("torn_lines", 1),
-        entry.get("torn_sha256", sha256),
-    )  # older entries state one line only
-    return stated == (count, sha256)
-
-
-def _scan_tail(fd: int, size: int) -> tuple[Head, bool, list[bytes]]:
-    """The head of a log of `size` bytes, whether it ends in a newline, and the torn lines at its end.
-
-    Reads backwards, no further than the last line that is whole.
-    """
-    if size == 0:
-        return Head(0, GENESIS, 0), True, []
-    tail = b""
-    start = size
-    while start > 0:
-        step = min(_CHUNK, start)
-        start -= step
-        tail = os.pread(fd, step, start) + tail
-        lines = tail.split(b"\n")
-        closed = lines[-1] == b""
-        complete = lines[:-1] if closed else lines
-        whole = complete if start == 0 else complete[1:]  # the first piece may be cut by the chunk
-        for back, raw in enumerate(reversed(whole)):
-            entry = _parse(raw)
-            if entry is not None:
-                last = hashlib.sha256(whole[-1]).hexdigest()
-                return Head(int(entry["seq"]) + 1 + back, last, size), closed, whole[len(whole) - back :]
-    # No line is whole: every line of the file is torn.
-    return Head(len(whole), hashlib.sha256(whole[-1]).hexdigest(), size), closed, whole
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -235,22 +235,19 @@ def _lines(log: CustodyLog, mark: bytes, chained: bool = False) -> Iterator[dict
         IntegrityError: `chained`, and such a line is not where its `seq` and `prev_hash` say: somebody wrote it by
             hand, or the log was altered before it.
     """
-    if not log.path.exists():
-        return
     before = b""
-    with log.path.open("rb") as handle:
-        for index, raw in enumerate(handle):
-            line, before = before, raw
-            if mark not in raw:
-                continue
-            try:
-                entry = json.loads(raw)
-            except ValueError:
-                continue  # a line that a crash tore
-            if not isinstance(entry, dict):
-                continue
-            if chained:
-                previous = hashlib.sha256(line.rstrip(b"\n")).hexdigest() if index else GENESIS
-                if (entry.get("seq"), entry.get("prev_hash")) != (index, previous):
-                    raise IntegrityError("models.decision_unchained", path=str(log.path), line=index + 1)
-            yield entry
+    for index, raw in log.lines():
+        line, before = before, raw
+        if mark not in raw:
+            continue
+        try:
+            entry = json.loads(raw)
+        except ValueError:
+            continue  # a line that a crash tore
+        if not isinstance(entry, dict):
+            continue
+        if chained:
+            previous = hashlib.sha256(line).hexdigest() if index else GENESIS
+            if (entry.get("seq"), entry.get("prev_hash")) != (index, previous):
+                raise IntegrityError("models.decision_unchained", path=str(log.path), line=index + 1)
+        yield entry

@@ -101,7 +101,7 @@ class Settings:
     @property
     def log(self) -> CustodyLog:
         """The custody log, ready to append and to read."""
-        return CustodyLog(self.log_path, self.log_lock_timeout_s)
+        return CustodyLog(self.log_path, self.log_lock_timeout_s, self.log_rotate_mib << 20)
 
     @property
     def checkpoints(self) -> Checkpoints:

@@ -230,7 +230,7 @@ def test_a_lock_that_another_process_holds_ends_in_an_error_that_names_the_file(
     path = tmp_path / "events.jsonl"
     log = _filled(path, 1)
     patient = CustodyLog(path, lock_timeout_s=0.2)
-    with path.open("rb") as holder:
+    with path.with_suffix(".lock").open("rb") as holder:
         fcntl.flock(holder, fcntl.LOCK_EX)
         with pytest.raises(LockTimeoutError) as caught:
             patient.append([{"event": "x"}])

@@ -65,7 +65,7 @@ def test_the_head_is_never_read_while_a_line_is_being_written(tmp_path):
     path = tmp_path / "events.jsonl"
     filled(path, 2)
     log = CustodyLog(path, lock_timeout_s=0.1)
-    with path.open("rb") as writer:
+    with path.with_suffix(".lock").open("rb") as writer:
         fcntl.flock(writer, fcntl.LOCK_EX)
         with pytest.raises(LockTimeoutError):
             log.head()

@@ -9,7 +9,7 @@ from playe_assets.custody.fields import FIELDS
 from playe_assets.custody.log import CustodyLog
 from playe_assets.custody.record import Activity, Operator, Recorder
 
-CHAIN = {"seq", "prev_hash", "clock_boottime", "boot_id"}
+CHAIN = {"seq", "prev_hash", "clock_boottime", "clock_utc", "boot_id"}
 
 
 def _recorder(path, audit="full"):

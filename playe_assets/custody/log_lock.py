@@ -1,0 +1,102 @@
+"""A lock over threads and processes on a file of its own, with a time limit and an error that says what to do."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playe_assets.core.errors import LockTimeoutError
+
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.0001, 0.002
+
+
+class Descriptor:
+    """An open file that is closed when nobody uses it any more, so that no thread syncs a number that changed hands."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def fileno(self) -> int:
+        """As `os` functions take it."""
+        return self._number
+
+    def __del__(self) -> None:
+        os.close(self._number)
+
+
+class FileLock:
+    """`flock` on `path`, which is made where it does not exist.
+
+    A flock belongs to the open file description, which threads and forked children share: so a thread lock besides,
+    and a child opens the file anew. The kernel frees the lock of a process that is killed.
+    """
+
+    def __init__(self, path: Path, log: Path, timeout_s: float, code: str) -> None:
+        """`log` and `code` (of the error) are for the message."""
+        self.path = path
+        self.log = log
+        self.timeout_s = timeout_s
+        self.code = code
+        self._threads = threading.Lock()
+        self._file: Descriptor | None = None
+        self._pid = -1
+
+    @contextmanager
+    def held(self, unless: Callable[[], bool] | None = None) -> Iterator[bool]:
+        """Hold the lock for the block (True), or do without it because `unless` came true meanwhile (False).
+
+        Raises:
+            LockTimeoutError: somebody else held it longer than `timeout_s`.
+        """
+        if (
+            self._pid != os.getpid()
+        ):  # a child after fork: its parent's threads are not here to release anything
+            self._threads, self._file, self._pid = threading.Lock(), None, os.getpid()
+        deadline = time.monotonic() + self.timeout_s
+        if not self._threads.acquire(timeout=max(self.timeout_s, 0)):
+            raise self._late()
+        try:
+            got = self._lock(deadline, unless)
+            try:
+                yield got
+            finally:
+                if got and self._file is not None:
+                    fcntl.flock(self._file, fcntl.LOCK_UN)
+        finally:
+            self._threads.release()
+
+    def _lock(self, deadline: float, unless: Callable[[], bool] | None) -> bool:
+        if self._file is None:
+            self._file = _opened(self.path)
+        pause = _FIRST_PAUSE_S
+        while True:
+            if unless is not None and unless():
+                return False
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise self._late() from None
+                time.sleep(pause)
+                pause = min(pause * 1.5, _LONGEST_PAUSE_S)
+            else:
+                return True
+
+    def _late(self) -> LockTimeoutError:
+        return LockTimeoutError(self.code, path=str(self.log), lock=str(self.path), seconds=self.timeout_s)
+
+
+def _opened(path: Path) -> Descriptor:
+    try:
+        return Descriptor(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640))
+    except OSError as problem:
+        if problem.errno not in (errno.EACCES, errno.EROFS):
+            raise
+        # Who may only read waits for writers all the same.
+        return Descriptor(os.open(path, os.O_RDONLY | os.O_CLOEXEC))

@@ -1,0 +1,130 @@
+"""What the processes of one log tell one another in `events.state`: a cache, which absent or wrong costs a scan.
+
+Two slots of fixed size, each with a digest over itself: the head (written under the append lock) and how far the
+log is synced (written under the sync lock). Both name the boot in which they hold; after a restart neither counts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from playe_assets.custody.log_lock import Descriptor
+
+_HEAD = struct.Struct("<16s8sQQQ32s")
+_SYNCED = struct.Struct("<16s8sQQQQB")
+_DIGEST = 16
+_SLOT = 128
+_SIZE = 4096
+NO_RUN = bytes(8)
+
+
+@dataclass(frozen=True)
+class HeadSlot:
+    """The head of the log as the last writer left it."""
+
+    run: bytes
+    """8 random bytes, new whenever the head was found by a scan: lines counted in another run do not compare."""
+    inode: int
+    size: int
+    lines: int
+    last_hash: str
+
+
+@dataclass(frozen=True)
+class SyncedSlot:
+    """How far the log is on the disk."""
+
+    run: bytes = NO_RUN
+    inode: int = 0
+    size: int = 0
+    """Bytes of the file `inode` that are known to be on the disk."""
+    lines: int = 0
+    """Lines of the log, over all files, that are on the disk; counts in the same `run` only."""
+    failures: int = 0
+    """How many fsyncs have failed since the boot. A process that knows a smaller number must stop."""
+    poisoned: bool = False
+    """The last fsync failed, and nobody has written the unsynced tail again since."""
+    in_doubt: bool = False
+    """An fsync began and nobody wrote down how it ended: its process was killed."""
+
+
+def boot_id() -> str | None:
+    """The kernel's random name of this boot, null where there is none."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return None
+
+
+class LogState:
+    """The file `path`. Every method works where the file cannot be written; it then remembers nothing."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        boot = boot_id()
+        self._boot = uuid.UUID(boot).bytes if boot else None
+        self._file: Descriptor | None = None
+
+    def head(self) -> HeadSlot | None:
+        """The head, or None: not known."""
+        found = self._get(0, _HEAD)
+        return None if found is None else HeadSlot(found[1], found[2], found[3], found[4], found[5].hex())
+
+    def put_head(self, slot: HeadSlot) -> None:
+        """Only under the append lock."""
+        self._put(0, _HEAD, slot.run, slot.inode, slot.size, slot.lines, bytes.fromhex(slot.last_hash))
+
+    def synced(self) -> SyncedSlot | None:
+        """How far the log is synced, or None: not known."""
+        found = self._get(1, _SYNCED)
+        if found is None:
+            return None
+        run, inode, size, lines, failures, flags = found[1:]
+        return SyncedSlot(run, inode, size, lines, failures, bool(flags & 1), bool(flags & 2))
+
+    def put_synced(self, slot: SyncedSlot) -> None:
+        """Only under the sync lock."""
+        flags = slot.poisoned | slot.in_doubt << 1
+        self._put(1, _SYNCED, slot.run, slot.inode, slot.size, slot.lines, slot.failures, flags)
+
+    def _open(self) -> Descriptor | None:
+        if self._file is None:
+            with suppress(OSError):
+                self._file = Descriptor(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640))
+                if (
+                    os.fstat(self._file.fileno()).st_size < _SIZE
+                ):  # so that a full disk has room for the slots
+                    os.pwrite(self._file.fileno(), bytes(_SIZE - 2 * _SLOT), 2 * _SLOT)
+        return self._file
+
+    def _get(self, place: int, form: struct.Struct) -> tuple[Any, ...] | None:
+        file = self._open()
+        if file is None or self._boot is None:
+            return None
+        raw = os.pread(file.fileno(), form.size + _DIGEST, place * _SLOT)
+        body = raw[: form.size]
+        if len(raw) < form.size + _DIGEST or raw[form.size :] != _digest(place, body):
+            return None
+        found = form.unpack(body)
+        return found if found[0] == self._boot else None
+
+    def _put(self, place: int, form: struct.Struct, *values: Any) -> None:
+        file = self._open()
+        if file is None or self._boot is None:
+            return
+        body = form.pack(self._boot, *values)
+        with suppress(
+            OSError
+        ):  # an old slot is found out by its size, run or digest: it costs a scan or a sync
+            os.pwrite(file.fileno(), body + _digest(place, body), place * _SLOT)
+
+
+def _digest(place: int, body: bytes) -> bytes:
+    return hashlib.sha256(bytes([place]) + body).digest()[:_DIGEST]
