@@ -1,7 +1,8 @@
 """The Merkle tree over the log's lines (RFC 6962, 2.1): hashes, roots, proofs and their verification. Pure.
 
 A leaf is `sha256(0x00 || raw line)`, a node `sha256(0x01 || left || right)`; a tree of n leaves is split at the
-largest power of two below n. Proofs are lists of 32-byte hashes in the order of RFC 6962.
+largest power of two below n. Proofs are lists of 32-byte hashes in the order of RFC 6962. Size and root must both come
+from one signed checkpoint: a proof binds the leaf and its index to them, not the size to the root.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ from typing import BinaryIO, TypeVar
 from playe_assets.core.errors import IntegrityError, LockTimeoutError
 from playe_assets.custody import merkle
 from playe_assets.custody.log import GENESIS, CustodyLog
+from playe_assets.custody.log_read import parse
 
 T = TypeVar("T")
 _MAGIC = b"PLAYE tree 1\n\0\0\0"
@@ -166,11 +167,11 @@ class LogTree:
         full = [known.at(level, position) for level, position in peaks(0, lines)]
         pending = bytearray()
         start, first = _position(0, lines), lines
-        for index, entry, raw in self.log.read(lines):
+        for index, raw in self.log.lines(lines):
             if index >= head.lines:
                 break
             # The chain ties the new lines to those that the cache has seen; a torn line says nothing itself.
-            if index == first and first and (entry is None or entry.get("prev_hash") != last.hex()):
+            if index == first and first and (parse(raw) or {}).get("prev_hash") != last.hex():
                 os.ftruncate(fd, 0)
                 return self._grown(fd)
             node, below = merkle.leaf_hash(raw), lines
