@@ -11,6 +11,8 @@ _COMMANDS = {
     "demo": ("playe_assets.cli.demo:demo", "Examine a small evidence folder from drop to report."),
     "up": ("playe_assets.cli.serve:up", "Run the webserver and the daemon; watch the inbox."),
     "case": ("playe_assets.cli.case:case", "Submit, list, show and verify cases."),
+    "audit": ("playe_assets.cli.audit:audit", "Verify, watch, prove and export the custody log."),
+    "report": ("playe_assets.cli.report:report", "Verify a report offline; run it again."),
     "models": ("playe_assets.cli.models:models", "Model cards and weight files."),
 }
 

@@ -39,7 +39,9 @@ _EXAMINING = (
 _TELLING = (
     "conclude.py", "report.py", "verify.py", "verify_clips.py", "overview.py", "submission.py", "demo_evidence.py",
     "governance.py", "models_engine.py", "models_import.py", "overview_models.py", "fetch.py",
+    "conclude_custody.py", "signed_files.py", "signing.py",
     "rerun.py", "rerun_compare.py", "rerun_evidence.py", "rerun_level.py", "rerun_models.py", "rerun_result.py",
+    "rerun_samples.py", "verify_signed.py",
     "verify_derivation.py", "verify_report.py",
     "verify_checkpoint.py", "verify_dagster.py", "verify_documents.py", "verify_found.py", "verify_log.py",
     "verify_signatures.py", "verify_store.py",

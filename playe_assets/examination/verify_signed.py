@@ -1,0 +1,201 @@
+"""Who vouches for a report: the log's checkpoint, time stamps of an authority, signatures on its two files.
+
+Judged offline, against the keys and roots that the caller gives and nobody else.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from playe_assets.core.errors import IntegrityError, PlayeError
+from playe_assets.examination.rerun_compare import Said
+from playe_assets.examination.stage import Words
+
+if TYPE_CHECKING:
+    from playe_assets.exporters.signatures import SignatureFacts
+
+HOLDS, FAILS, NOT_CHECKED = "holds", "fails", "not_checked"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the answer: what was checked, whether it holds, and what there is to say."""
+
+    code: str
+    """Its words stand in the catalogue under `check.<code>`."""
+    state: str
+    """`holds`, `fails` or `not_checked`."""
+    said: tuple[Words, ...] = ()
+
+
+@dataclass(frozen=True)
+class Given:
+    """A report as it lies on the disk."""
+
+    path: Path
+    raw: bytes
+    content: dict[str, Any]
+
+    @property
+    def sha256(self) -> str:
+        """Of the file's bytes."""
+        return hashlib.sha256(self.raw).hexdigest()
+
+
+@dataclass(frozen=True)
+class With:
+    """What the caller gives beside the report."""
+
+    exhibits: Path | None = None
+    derivatives: Path | None = None
+    roots: bytes | None = None
+    """PEM: whom signatures and time stamps are trusted from."""
+    tsa_roots: bytes | None = None
+    """PEM, for time stamps alone; `roots` where it is not given."""
+    key: str | None = None
+    """The log's verifier key, known from elsewhere: key 0, or that of the checkpoint's own epoch."""
+    notes: tuple[str, ...] = ()
+    """Earlier checkpoints of the log from epoch 0 on, where they are at hand."""
+
+
+def not_checked(code: str, why: str, /, **facts: Any) -> Check:
+    """A check that could not be made, and why."""
+    return Check(code, NOT_CHECKED, (Words(why, **facts),))
+
+
+def checkpoint(custody: Mapping[str, Any], beside: With) -> Check:
+    """The note's signature: by the key that was given, by key 0, or by the chain of notes that leads from key 0."""
+    from playe_assets.custody.chain import follow
+    from playe_assets.custody.note import open_note
+
+    stated = custody.get("checkpoint")
+    if not stated:
+        return not_checked("checkpoint", "check.checkpoint.none")
+    note, epoch, key0 = str(stated["note"]), int(stated["epoch"]), str(stated["key0"])
+    anchor = beside.key or key0
+    earlier = list(stated.get("chain") or beside.notes)[:epoch]
+    try:
+        if _signed(note, anchor):
+            known = open_note(note, [anchor])
+        elif len(earlier) == epoch and epoch:
+            known = follow([*earlier, note], anchor)[-1]
+        elif epoch and beside.key is None:
+            return not_checked("checkpoint", "check.checkpoint.no_chain", epoch=epoch)
+        else:
+            known = open_note(note, [anchor])
+    except IntegrityError as problem:
+        return Check("checkpoint", FAILS, (Said(problem),))
+    if (known.size, known.root.hex(), known.epoch) != (stated["size"], stated["root"], epoch):
+        return Check(
+            "checkpoint", FAILS, (Words("check.checkpoint.other", size=known.size, epoch=known.epoch),)
+        )
+    key = "check.checkpoint.pinned" if beside.key else "check.checkpoint.own_key"
+    return Check("checkpoint", HOLDS, (Words(key, key=anchor, origin=known.origin, epoch=epoch),))
+
+
+def _signed(note: str, vkey: str) -> bool:
+    from playe_assets.custody.note import open_note
+
+    try:
+        open_note(note, [vkey])
+    except IntegrityError:
+        return False
+    return True
+
+
+def time_stamps(custody: Mapping[str, Any], beside: With) -> Check:
+    from playe_assets.custody.timestamps import verify_token
+
+    checkpoint = custody.get("checkpoint")
+    stamps = [s for s in custody["time_stamps"] if s.get("of") == "checkpoint" and s.get("token")]
+    if not stamps or not checkpoint:
+        return not_checked("time_stamp", "check.time_stamp.none")
+    roots = beside.tsa_roots or beside.roots
+    if roots is None:
+        return not_checked("time_stamp", "check.time_stamp.no_roots", authority=stamps[0].get("authority") or "-",
+                    when=stamps[0].get("time_utc") or "-")  # fmt: skip
+    said = []
+    for stamp in stamps:
+        try:
+            token = base64.b64decode(stamp["token"], validate=True)
+            facts = verify_token(token, str(checkpoint["note"]).encode(), roots)
+        except IntegrityError as problem:
+            return Check("time_stamp", FAILS, (Said(problem),))
+        except (binascii.Error, ValueError) as problem:
+            return Check("time_stamp", FAILS, (Words("check.time_stamp.broken", problem=str(problem)),))
+        said.append(Words("check.time_stamp.says", when=facts.time_utc, authority=facts.authority))
+    return Check("time_stamp", HOLDS, tuple(said))
+
+
+def detached(given: Given, custody: Mapping[str, Any], beside: With) -> Check:
+    from playe_assets.exporters.signatures import verify_detached
+
+    path = given.path.with_name(f"{given.path.name}.p7s")
+    declared = _declared(custody, "json")
+    if not path.is_file():
+        why = "check.signature.lost" if declared else "check.signature.none"
+        return not_checked(
+            "signature_json", why, file=path.name, signer=(declared or {}).get("signer") or "-"
+        )
+    try:
+        facts = verify_detached(given.raw, path.read_bytes(), beside.roots, beside.tsa_roots or beside.roots,
+                                name=given.path.name)  # fmt: skip
+    except PlayeError as problem:
+        return Check("signature_json", FAILS, (Said(problem),))
+    return _signature("signature_json", facts, declared, beside)
+
+
+def pdf(given: Given, custody: Mapping[str, Any], beside: With) -> Check:
+    from playe_assets.exporters.signatures import verify_pdf
+
+    path = given.path.with_suffix(".pdf")
+    declared = _declared(custody, "pdf")
+    if not path.is_file():
+        return not_checked("signature_pdf", "check.signature.no_pdf", file=path.name)
+    try:
+        facts = verify_pdf(path, beside.roots, beside.tsa_roots or beside.roots)
+    except PlayeError as problem:
+        return Check("signature_pdf", FAILS, (Said(problem),))
+    if facts.state == "unsigned" and declared is None:
+        return not_checked("signature_pdf", "check.signature.none", file=path.name, signer="-")
+    return _signature("signature_pdf", facts, declared, beside)
+
+
+def _declared(custody: Mapping[str, Any], kind: str) -> Mapping[str, Any] | None:
+    """What the report says of the signature on its JSON or its PDF."""
+    found: Mapping[str, Any] | None = next(
+        (s for s in custody["signatures"] if kind in str(s.get("file", "")).rpartition(".")[2]
+         or (kind == "json" and str(s.get("file", "")).endswith(".p7s"))), None
+    )  # fmt: skip
+    return found
+
+
+def _signature(code: str, facts: SignatureFacts, declared: Mapping[str, Any] | None, beside: With) -> Check:
+    said = Sentence(facts)
+    stated = (declared or {}).get("certificate_sha256")
+    if stated and facts.certificate_sha256 and stated != facts.certificate_sha256:
+        return Check(code, FAILS, (said, Words("check.signature.other_signer", stated=stated,
+                                               found=facts.certificate_sha256)))  # fmt: skip
+    if facts.trusted:
+        return Check(code, HOLDS, (said,))
+    if facts.intact and beside.roots is None:
+        return Check(code, NOT_CHECKED, (said, Words("check.signature.no_roots")))
+    return Check(code, FAILS, (said,))
+
+
+class Sentence(Words):
+    """What the signatures' judge says."""
+
+    def __init__(self, facts: SignatureFacts) -> None:
+        super().__init__(f"signature.state.{facts.state}")
+        self._judged = facts
+
+    def said(self, language: str) -> str:
+        """The judge's own sentence."""
+        return self._judged.said(language)
