@@ -73,5 +73,6 @@ EXCHANGES: Registry[Exchange] = Registry(
     {
         "case-uco": "playe_assets.exporters.case_uco:CaseUco",
         "prov": "playe_assets.exporters.prov:ProvJson",
+        "c2pa": "playe_assets.exporters.content_credentials:ContentCredentials",
     },
 )
