@@ -81,6 +81,7 @@ WHY: Final[Mapping[str, Why]] = {
     "not_judged": Why("the operation judges nothing"),
     "from_outside": Why("it takes bytes from outside, whose digest is known when they are read: it stands in "
                         "`output_sha256`"),
+    "the_log": Why("what it reads is the log itself, which the checkpoint in `output_sha256` names by its root"),
     "no_input": Why("the operation reads no object of the evidence store"),
     "no_output": Why("the operation stores no object"),
     "none_made": Why("there may be nothing to make: the exhibit is a photograph without ledger, or too little agrees"),
@@ -125,7 +126,10 @@ EVENTS: Final[Mapping[str, Mapping[str, str]]] = {
                                 "ai_class": "no_picture"},
     "custody.rerun_opened": {**_INTAKE, **_FACT, "exhibit": "whole_case", "output_sha256": "no_output"},
     "custody.exported": {**_OF_CASE, **_FACT},
+    "custody.log_exported": {**_OF_CASE, "input_sha256": "the_log", "checks": "not_judged", "ai_class": "no_picture"},
+    "custody.checkpointed": {**_LABORATORY, **_FACT, "input_sha256": "the_log"},
     "custody.timestamp_failed": {**_LABORATORY, **_FACT, "output_sha256": "no_output"},
+    "custody.signature_failed": {**_STAGE, **_FACT, "input_sha256": "before_report"},
     "custody.services": {**_LABORATORY, **_FACT, **_BYTES},
     "custody.weights_pulled": {**_MODEL, "input_sha256": "from_outside"},
     "custody.weights_imported": {**_MODEL, "input_sha256": "from_outside", "ai_class": "no_picture"},

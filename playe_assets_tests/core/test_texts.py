@@ -18,7 +18,7 @@ ROOT = Path(playe_assets.__file__).parent
 ERRORS = {n for n, c in inspect.getmembers(errors, inspect.isclass) if issubclass(c, PlayeError)} | {
     "ReadError"
 }
-SAYS = {"Reason": "reason.", "Difference": "verify.", "said": "cli.", "_said": "cli."}
+SAYS = {"Reason": "reason.", "Difference": "verify.", "AuditFinding": "audit.", "said": "cli.", "_said": "cli."}
 UNUSED = {
     "error.run_failed": "code that the failure sensor writes; it is said by the case page",
     "error.unexpected": "code of `reason_of` for errors that are not ours",
@@ -77,7 +77,7 @@ def test_every_sentence_is_there_in_both_languages_with_the_same_placeholders():
 def test_russian_sentences_of_messages_are_written_in_cyrillic():
     for key, entry in catalogue().items():
         words = sum(map(str.isalpha, re.sub(r"\{.*?\}", "", entry["en"])))
-        if key.startswith(("error.", "reason.", "cli.", "verify.")) and words > 12:
+        if key.startswith(("error.", "reason.", "cli.", "verify.", "audit.")) and words > 12:
             cyrillic = re.findall("[а-яё]", entry["ru"].lower())
             assert len(cyrillic) > 5, f"{key}: {entry['ru']}"
 
@@ -87,7 +87,7 @@ def test_every_call_gives_the_facts_that_its_sentence_names():
         if any(k.arg is None for k in call.keywords) or key not in catalogue():
             continue  # facts are passed on as a mapping
         given = {k.arg for k in call.keywords}
-        if key.startswith(("reason.", "verify.")):
+        if key.startswith(("reason.", "verify.", "audit.")):
             if len(call.args) < 2 or not isinstance(call.args[1], ast.Dict):
                 continue
             if any(k is None for k in call.args[1].keys):
@@ -101,7 +101,7 @@ def test_no_message_lies_unused_in_the_catalogue():
     sources = "\n".join(p.read_text(encoding="utf-8") for p in sorted(ROOT.rglob("*.py")))
     for key in catalogue():
         family, _, rest = key.partition(".")
-        if family not in ("error", "reason", "cli", "verify") or key in UNUSED:
+        if family not in ("error", "reason", "cli", "verify", "audit") or key in UNUSED:
             continue
         spoken = f'"{rest}"' in sources or f'"{rest.rpartition(".")[2]}"' in sources
         computed = any(f'f"{rest[:i]}' + "{" in sources for i in range(4, len(rest)))

@@ -1,0 +1,241 @@
+"""`playe audit`: verify, watch and prove the custody log; export a case's lines; sign a checkpoint."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from playe_assets.cli.screen import as_json, sayer
+
+if TYPE_CHECKING:
+    from playe_assets.custody.audit import AuditResult
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.group()
+def audit() -> None:
+    """Verify, watch, prove and export the custody log."""
+
+
+@audit.command()
+@click.option("--checkpoint", "witness", type=_FILE, metavar="FILE",
+              help="What was kept elsewhere: a checkpoint (.note), or any issued report.json.")  # fmt: skip
+@click.option("--key", metavar="VKEY", help="The log's first key, from elsewhere; default: custody_key.")
+@click.option("--tsa-roots", type=_FILE, metavar="PEM",
+              help="Roots of the time-stamping authority; default: tsa_roots of the settings.")  # fmt: skip
+@click.option("--json", "machine", is_flag=True, help="Print JSON.")
+@click.pass_context
+def verify(
+    ctx: click.Context, witness: Path | None, key: str | None, tsa_roots: Path | None, machine: bool
+) -> None:
+    """Read the whole log and hold it against its checkpoints and keys; exit 1 if anything is wrong.
+
+    With --checkpoint, also against what was kept outside the laboratory: only that finds out a log that was
+    exchanged as a whole for an older copy.
+    """
+    from playe_assets.cli.case import counting
+    from playe_assets.custody.audit import audit as run_audit
+    from playe_assets.custody.audit import witness_from
+    from playe_assets.examination.settings import load_settings
+
+    said, settings = sayer(ctx), load_settings()
+    kept = witness_from(witness) if witness else None
+    roots = tsa_roots or (Path(settings.tsa_roots) if settings.tsa_roots else None)
+    with counting(said, machine) as count:
+        found = run_audit(
+            settings.log, settings.checkpoints, witness=kept, key0=key,
+            tsa_roots=roots.read_bytes() if roots else None,
+            progress=lambda done, total: count("", done, total),
+        )  # fmt: skip
+    if machine:
+        as_json(_as_plain(found, str(settings.log_path), ctx.obj["language"]))
+    else:
+        _print(found, str(settings.log_path), said, ctx.obj["language"])
+    if not found.holds:
+        sys.exit(1)
+
+
+@audit.command()
+@click.option("--follow", is_flag=True, help="Wait for further lines; Ctrl-C ends it.")
+@click.option("-n", "count", type=click.IntRange(0), default=20, show_default=True, help="How many lines.")
+@click.option("--case", "case_id", metavar="ID", help="Only lines of this case.")
+@click.option("--json", "machine", is_flag=True, help="Print the raw lines (JSONL).")
+@click.pass_context
+def tail(ctx: click.Context, follow: bool, count: int, case_id: str | None, machine: bool) -> None:
+    """Print the log's last lines, readable: number, UTC, status, operation, case, exhibit and step, who."""
+    from playe_assets.custody.log_tail import followed, last
+    from playe_assets.examination.settings import load_settings
+
+    said, log = sayer(ctx), load_settings().log
+    lines, after = last(log, count, case_id)
+    for _, entry, raw in lines:
+        click.echo(raw if machine else _line(entry, said, case_id is None))
+    if not lines and not follow and not machine:
+        click.echo(said("audit_nothing", path=log.path), err=True)
+    if follow:
+        try:
+            for _, entry, raw in followed(log, after, case_id):
+                click.echo(raw if machine else _line(entry, said, case_id is None))
+                sys.stdout.flush()
+        except KeyboardInterrupt:
+            return
+
+
+@audit.command()
+@click.argument("seq", type=click.IntRange(0))
+@click.option("--checkpoint-epoch", "epoch", type=click.IntRange(0), metavar="N",
+              help="Under this checkpoint instead of the newest.")  # fmt: skip
+def proof(seq: int, epoch: int | None) -> None:
+    """Print, as JSON, the proof that line SEQ stands in the log under a signed checkpoint."""
+    from playe_assets.custody.export import prove
+    from playe_assets.examination.settings import load_settings
+
+    settings = load_settings()
+    as_json(prove(settings.log, settings.checkpoints, seq, epoch))
+
+
+@audit.command()
+@click.option("--case", "case_id", required=True, metavar="ID", help="Whose lines.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="FOLDER",
+              help="A folder that does not exist yet.")  # fmt: skip
+@click.option("--single", is_flag=True, help="A proof for each line besides, to pass single lines on.")
+@click.option("--json", "machine", is_flag=True, help="Print JSON.")
+@click.pass_context
+def export(ctx: click.Context, case_id: str, out: Path, single: bool, machine: bool) -> None:
+    """Write a case's lines with proofs, checkpoints and a verifier, for a stranger to check offline."""
+    from playe_assets.cli.recorded import cli_recorder
+    from playe_assets.custody.export import export_case
+    from playe_assets.examination.settings import load_settings
+
+    said, settings = sayer(ctx), load_settings()
+    with cli_recorder(settings, case_id).record(
+        "custody.log_exported", step="audit export", params={"single": single}
+    ) as work:
+        made = export_case(settings.log, settings.checkpoints, case_id, out.absolute(), single=single)
+        work.outputs += [made.files["lines.jsonl"], made.files["proof.json"]]
+        work.metrics |= {"lines": made.lines, "checkpoint": made.checkpoint.epoch}
+    facts = {"folder": str(made.folder), "lines": made.lines, "case": case_id, "epoch": made.checkpoint.epoch,
+             "size": made.checkpoint.checkpoint.size}  # fmt: skip
+    if machine:
+        as_json({**facts, "files": made.files})
+    else:
+        click.echo(said("audit_exported", **facts))
+
+
+@audit.command()
+@click.option("--json", "machine", is_flag=True, help="Print JSON.")
+@click.pass_context
+def checkpoint(ctx: click.Context, machine: bool) -> None:
+    """Sign a checkpoint over the log as it is now, and time-stamp it where an authority is set."""
+    from playe_assets.cli.recorded import cli_recorder
+    from playe_assets.custody.note import digest
+    from playe_assets.examination.settings import load_settings
+
+    said, settings = sayer(ctx), load_settings()
+    with cli_recorder(settings).record("custody.checkpointed", step="audit checkpoint") as work:
+        kept = settings.checkpoints.make()
+        work.outputs.append(digest(kept.note))
+    facts = {"epoch": kept.epoch, "size": kept.checkpoint.size, "root": kept.checkpoint.root.hex(),
+             "path": str(kept.path), "origin": kept.checkpoint.origin}  # fmt: skip
+    if machine:
+        as_json(
+            {
+                **facts,
+                "note": kept.note,
+                "time_stamped": kept.token is not None,
+                "key0": settings.checkpoints.key0(),
+            }
+        )
+        return
+    click.echo(said("audit_checkpoint", **facts))
+    if settings.tsa_url:
+        key = "audit_stamped" if kept.token is not None else "audit_not_stamped"
+        click.echo(said(key, url=settings.tsa_url))
+
+
+@audit.command()
+@click.pass_context
+def key(ctx: click.Context) -> None:
+    """Print the log's first key: publish it, and pin it as custody_key in laboratory.yaml."""
+    from playe_assets.examination.settings import load_settings
+
+    click.echo(load_settings().checkpoints.key0())
+    if sys.stdout.isatty():
+        click.echo(sayer(ctx)("audit_key"), err=True)
+
+
+def _print(found: AuditResult, path: str, said: Any, language: str) -> None:
+    wrong = [f for f in found.findings if not f.advisory]
+    facts = {"path": path, "lines": found.lines, "checkpoints": found.checkpoints, "findings": len(wrong)}
+    click.echo(said("audit_holds" if found.holds else "audit_broken", **facts))
+    for finding in wrong:
+        click.echo(f"  ! {finding.said(language)}")
+    for finding in found.findings:
+        if finding.advisory:
+            click.echo(f"  ? {finding.said(language)}")
+    for code, told in _scope(found):
+        click.echo(f"  - {said(f'audit_scope.{code}', **told)}")
+
+
+def _scope(found: AuditResult) -> list[tuple[str, dict[str, Any]]]:
+    """What was held against what, and what was not: keys below `cli.audit_scope.` with their facts."""
+    covered = found.newest.size if found.newest else 0
+    told: list[tuple[str, dict[str, Any]]] = []
+    if found.newest is None:
+        told.append(("no_checkpoint", {}))
+    else:
+        told.append(("covered", {"covered": covered, "epoch": found.newest.epoch}))
+        if found.unsigned:
+            told.append(("uncovered", {"lines": found.unsigned}))
+        told.append(("key_pinned", {}) if found.pinned else ("key_not_pinned", {"vkey": found.key0 or "-"}))
+    told.append(("witness", {"name": found.witness}) if found.witness else ("no_witness", {}))
+    if found.tokens:
+        told.append(("tokens" if found.tokens_checked else "tokens_unchecked", {"tokens": found.tokens}))
+    return told
+
+
+def _as_plain(found: AuditResult, path: str, language: str) -> dict[str, Any]:
+    from playe_assets.core.errors import PlayeError
+
+    findings = [
+        {"code": f.code, "advisory": f.advisory, "said": f.said(language),
+         "facts": {k: str(v) if isinstance(v, (PlayeError, OSError, ValueError)) else v for k, v in f.facts.items()}}
+        for f in found.findings
+    ]  # fmt: skip
+    newest = found.newest
+    return {
+        "log": path, "holds": found.holds, "lines": found.lines, "checkpoints": found.checkpoints,
+        "newest": {"epoch": newest.epoch, "size": newest.size, "root": newest.root.hex()} if newest else None,
+        "key0": found.key0, "key_pinned": found.pinned, "witness": found.witness, "findings": findings,
+        "time_stamps": found.tokens, "time_stamps_checked": found.tokens_checked,
+    }  # fmt: skip
+
+
+def _line(entry: dict[str, Any] | None, said: Any, with_case: bool) -> str:
+    """One line of the log as people read it."""
+    from playe_assets.core.texts import catalogue
+
+    if entry is None:
+        return str(said("audit_torn_line"))
+    event, status = str(entry.get("event")), entry.get("status")
+    word = said(f"event.{event}") if f"cli.event.{event}" in catalogue() else event
+    place = [entry.get("case_id") if with_case else None, entry.get("exhibit"), entry.get("step")]
+    operator = entry.get("operator") or {}
+    parts = [
+        f"{entry['seq']:>6}",
+        str(entry.get("t_end_utc") or entry.get("t_start_utc") or "")[:19].replace("T", " "),
+        f"{said(f'status.{status}') if status in _STATUS else '':<9}",
+        f"{word:<34}",
+        " · ".join(str(p) for p in place if p),
+        f"({operator['id']})" if operator.get("id") else "",
+    ]
+    text = "  ".join(part for part in parts if part)
+    error = (entry.get("error") or {}).get("message")
+    return f"{text}\n{'':>8}{error}" if error else text
+
+
+_STATUS = ("started", "ok", "failed")

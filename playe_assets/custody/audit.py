@@ -1,0 +1,200 @@
+"""The audit: the whole log read once and held against its checkpoints, its keys and what was kept elsewhere.
+
+It reads only, needs no lock and no secret, and goes on after the first finding. What one copy of a log can not
+show by itself (that the whole of it was exchanged for an older one) needs a witness; docs/custody.md has the table.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from playe_assets.core.errors import CommandError, IntegrityError
+from playe_assets.custody.audit_lines import MANY, AuditFinding, LinePass
+from playe_assets.custody.audit_notes import (
+    Chain,
+    Witness,
+    against_lines,
+    against_witness,
+    private_key,
+    read_chain,
+    text_of,
+)
+from playe_assets.custody.checkpoints import Checkpoints
+from playe_assets.custody.log import CustodyLog
+from playe_assets.custody.note import Checkpoint
+from playe_assets.custody.timestamps import verify_token
+
+Progress = Callable[[int, int], None]
+"""Told how many lines of how many were read."""
+_STEP = 4096
+
+
+@dataclass(frozen=True)
+class AuditResult:
+    """What was read and what was found; `holds` where nothing is wrong."""
+
+    lines: int
+    checkpoints: int
+    findings: tuple[AuditFinding, ...]
+    """The first is what to look at first; advisory ones come last."""
+    newest: Checkpoint | None
+    """The last checkpoint; lines beyond its size are held by their chain alone."""
+    unsigned: int
+    """How many lines that is, the log's own about its checkpoints left out."""
+    key0: str | None
+    pinned: bool
+    """Whether key 0 was held against one that was given."""
+    witness: str | None
+    """What the log was held against from outside."""
+    tokens: int
+    """Time stamps that are there."""
+    tokens_checked: int
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing is wrong; advisory findings do not count."""
+        return all(finding.advisory for finding in self.findings)
+
+
+def silent(_done: int, _total: int) -> None:
+    """Progress that nobody watches."""
+
+
+def audit(
+    log: CustodyLog,
+    checkpoints: Checkpoints,
+    *,
+    witness: Witness | str | None = None,
+    key0: str | None = None,
+    tsa_roots: bytes | None = None,
+    progress: Progress = silent,
+) -> AuditResult:
+    """Hold every line, every checkpoint and the private key against each other, and against `witness`.
+
+    Args:
+        log: of any length; memory does not grow with it.
+        checkpoints: theirs; only read.
+        witness: a checkpoint's note, or what an issued report states (`witness_from`), kept outside the laboratory.
+        key0: the log's first verifier key, from elsewhere; that of the settings unless given.
+        tsa_roots: PEM of the roots against which time stamps are checked; without them they are counted only.
+        progress: told every some thousand lines.
+
+    Raises:
+        IntegrityError: `witness` is no checkpoint.
+    """
+    kept = Witness(witness) if isinstance(witness, str) else witness
+    pinned = key0 or checkpoints.pinned or None
+    chain = read_chain(checkpoints.folder, pinned)  # before the log, which only grows meanwhile
+    sizes = {found.size for found in chain.checkpoints.values()}
+    if kept is not None and kept.note is not None:
+        sizes.add(text_of(kept.note).size)
+    newest = chain.checkpoints.get(chain.newest)
+    seen = LinePass(sizes, [kept.head[0]] if kept and kept.head else (), covered=newest.size if newest else 0)
+    total = log.head().lines
+    for _, entry, raw in log.read():
+        seen.add(entry, raw)
+        if seen.lines % _STEP == 0:
+            progress(seen.lines, max(total, seen.lines))
+
+    def still_torn(line: int) -> bool:
+        log.head()  # waits for whoever writes
+        return next((entry for _, entry, _ in log.read(line)), None) is None
+
+    seen.end(still_torn)
+    progress(seen.lines, max(total, seen.lines))
+    # A checkpoint that was made while the log was read is named in it, and judged by the next audit.
+    named = [n for n in seen.named if n.epoch <= chain.newest or not _exists(checkpoints, n.epoch)]
+    findings = seen.findings + chain.findings
+    findings += against_lines(chain, named, seen.lines, seen.roots)
+    if kept is not None:
+        findings += against_witness(kept, chain, seen.lines, seen.roots, seen.hashes)
+    if not _exists(checkpoints, chain.newest + 1):
+        findings += private_key(chain, checkpoints.folder)
+    tokens = [epoch for epoch in chain.notes if _token(checkpoints, epoch).is_file()]
+    if tsa_roots is not None:
+        findings += _stamps(checkpoints, chain, tokens, tsa_roots)
+    return AuditResult(
+        lines=seen.lines,
+        checkpoints=len(chain.notes),
+        findings=_first(findings, seen.more),
+        newest=newest,
+        unsigned=seen.uncovered,
+        key0=chain.key0,
+        pinned=pinned is not None,
+        witness=kept.name or "-" if kept else None,
+        tokens=len(tokens),
+        tokens_checked=len(tokens) if tsa_roots is not None else 0,
+    )
+
+
+def _first(findings: list[AuditFinding], more: int) -> tuple[AuditFinding, ...]:
+    """What is wrong before what is advisory, of each kind the first `MANY`."""
+    kept: list[AuditFinding] = []
+    kinds: Counter[str] = Counter()
+    for finding in sorted(findings, key=lambda found: found.advisory):
+        kinds[finding.code] += 1
+        if kinds[finding.code] <= MANY:
+            kept.append(finding)
+    more += len(findings) - len(kept)
+    if more:
+        kept.append(AuditFinding("and_more", {"count": more}, all(found.advisory for found in kept)))
+    return tuple(kept)
+
+
+def witness_from(path: Path) -> Witness:
+    """What a file that was kept outside says of the log: a checkpoint's note, a report.json or a notice.json.
+
+    Raises:
+        CommandError: it is none of these.
+    """
+    try:
+        content = path.read_bytes().decode()
+        if not content.lstrip().startswith("{"):
+            text_of(content)
+            return Witness(content, name=path.name)
+        document = json.loads(content)
+        custody = document["sections"]["custody"] if "sections" in document else document
+        checkpoint, head = custody.get("checkpoint"), custody["log_head"]
+        note = str(checkpoint["note"]) if checkpoint else None
+        if note is not None:
+            text_of(note)
+        stated = (int(head["seq"]), str(head["sha256"]))
+        return Witness(note, stated, str(checkpoint["key0"]) if checkpoint else None, path.name)
+    except (
+        OSError,
+        UnicodeDecodeError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        IntegrityError,
+    ) as problem:
+        raise CommandError("audit.no_witness", path=str(path), problem=str(problem)) from None
+
+
+def _stamps(
+    checkpoints: Checkpoints, chain: Chain, epochs: list[int], roots: bytes
+) -> Iterator[AuditFinding]:
+    for epoch in epochs:
+        try:
+            facts = verify_token(_token(checkpoints, epoch).read_bytes(), chain.notes[epoch].encode(), roots)
+        except (IntegrityError, OSError) as problem:
+            yield AuditFinding("token_refused", {"epoch": epoch, "problem": problem})
+            continue
+        stated = next((e[5:] for e in chain.checkpoints[epoch].extensions if e.startswith("time ")), "")
+        if stated > facts.time_utc:
+            yield AuditFinding(
+                "token_before", {"epoch": epoch, "stated": stated, "stamped": facts.time_utc}, advisory=True
+            )
+
+
+def _exists(checkpoints: Checkpoints, epoch: int) -> bool:
+    return (checkpoints.folder / f"{epoch:06d}.note").exists()
+
+
+def _token(checkpoints: Checkpoints, epoch: int) -> Path:
+    return checkpoints.folder / f"{epoch:06d}.tsr"

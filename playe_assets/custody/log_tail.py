@@ -1,0 +1,58 @@
+"""The log's last lines, and those that follow while it grows and is rotated."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
+from playe_assets.core.canonical import canonical_json
+from playe_assets.custody.log import CustodyLog
+from playe_assets.custody.log_read import parse
+
+Line = tuple[int, dict[str, Any] | None, bytes]
+"""Index, entry (None where it is torn), raw line."""
+
+
+def last(log: CustodyLog, count: int, case_id: str | None = None) -> tuple[list[Line], int]:
+    """The last `count` lines (of a case where one is named), and the index of the line that comes after them all."""
+    needle = _needle(case_id)
+    start = 0 if needle else max(0, log.head().lines - count)
+    kept: deque[tuple[int, bytes]] = deque(maxlen=count)
+    after = start
+    for index, raw in log.lines(start):
+        after = index + 1
+        if needle in raw:
+            kept.append((index, raw))
+    lines = [(index, parse(raw), raw) for index, raw in kept]
+    if lines and lines[-1][1] is None and lines[-1][0] == after - 1:
+        after -= 1  # perhaps it is just being written: it is shown when it is whole, or when another follows
+        lines.pop()
+    return [line for line in lines if _is_of(line, case_id)], after
+
+
+def followed(log: CustodyLog, start: int, case_id: str | None = None, pause_s: float = 0.3) -> Iterator[Line]:
+    """Lines from `start` on, for ever: each once, whole, over rotated files too. Looks every `pause_s` seconds."""
+    while True:
+        held: Line | None = None
+        for index, raw in log.lines(start):
+            if held is not None:
+                start = index
+                if _is_of(held, case_id):
+                    yield held
+            held = (index, parse(raw), raw)
+        if held is not None and held[1] is not None:
+            start = held[0] + 1
+            if _is_of(held, case_id):
+                yield held
+        time.sleep(pause_s)
+
+
+def _needle(case_id: str | None) -> bytes:
+    """What every line of the case holds, for its JSON is canonical."""
+    return b"" if case_id is None else b'"case_id":' + canonical_json(case_id)
+
+
+def _is_of(line: Line, case_id: str | None) -> bool:
+    return case_id is None or (line[1] is not None and line[1].get("case_id") == case_id)
