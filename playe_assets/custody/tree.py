@@ -15,10 +15,11 @@ import struct
 import tempfile
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import TypeVar
 
 from playe_assets.core.errors import IntegrityError, LockTimeoutError
 from playe_assets.custody import merkle
@@ -44,7 +45,7 @@ class LogTree:
         self.log = log
         self.path = path or log.path.with_name("tree.bin")
         self._threads = threading.RLock()
-        self._passing: BinaryIO | None = None
+        self._passing: int | None = None
 
     def size(self) -> int:
         """Lines of the log now."""
@@ -146,8 +147,10 @@ class LogTree:
                 raise
             with self._threads:
                 if self._passing is None:
-                    self._passing = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as this object
-                yield self._passing.fileno()
+                    self._passing, name = tempfile.mkstemp(prefix="playe-tree-")
+                    Path(name).unlink()
+                    weakref.finalize(self, os.close, self._passing)
+                yield self._passing
             return
         try:
             lock(fd, self.path, self.log.lock_timeout_s)
@@ -163,6 +166,8 @@ class LogTree:
             lines, last, root = 0, bytes.fromhex(GENESIS), merkle.EMPTY
         if lines == head.lines:
             return _Nodes(fd, lines, root)
+        if not lines:
+            os.ftruncate(fd, 0)
         known = _Nodes(fd, lines, root)
         full = [known.at(level, position) for level, position in peaks(0, lines)]
         pending = bytearray()
