@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from playe_assets.custody.log_read import GENESIS
+from playe_assets.custody.log_shapes import Shapes
 
 CLOCK_TOLERANCE_S = 5.0
 """Seconds by which the wall clock may fall behind CLOCK_BOOTTIME: what synchronisation of clocks steps at most."""
@@ -55,34 +56,26 @@ class LineCheck:
 
     def __init__(self) -> None:
         self.lines = 0
-        self.last_hash = GENESIS
         self.finding: Finding | None = None
+        self._last = GENESIS.encode()
         self._torn: int | None = None
         self._torn_bytes = hashlib.sha256()
         self._clocks = ClockCheck()
+        self._shapes = Shapes()
 
     def add(self, index: int, raw: bytes) -> bool:
         """Check one line; False once something is wrong."""
-        told = _parsed(raw)
-        if told is None:
-            if self._torn is None:
-                self._torn, self._torn_bytes = index, hashlib.sha256()
-            self._torn_bytes.update(raw + b"\n")
+        facts = self._shapes.read(raw) if self._torn is None else None
+        if facts is None:
+            if not self._add_parsed(index, raw):
+                return False
+        elif facts.seq != b"%d" % index:
+            return self._found(index, "seq")
+        elif facts.prev_hash != self._last:
+            return self._found(index, "prev_hash")
         else:
-            entry, problem = told
-            if self._torn is not None:
-                if not _acknowledges(entry, index - self._torn, self._torn_bytes.hexdigest()):
-                    return self._found(self._torn, "torn_unacknowledged")
-                self._torn = None
-            seq = entry.get("seq")
-            if type(seq) is not int or seq != index:
-                return self._found(index, "seq")
-            if entry.get("prev_hash") != self.last_hash:
-                return self._found(index, "prev_hash")
-            if problem:
-                return self._found(index, problem)
-            self._clocks.add(index, entry.get("boot_id"), entry.get("clock_boottime"), entry.get("clock_utc"))
-        self.last_hash = hashlib.sha256(raw).hexdigest()
+            self._clocks.add(index, facts.boot_id, float(facts.clock_boottime), facts.clock_utc)
+        self._last = hashlib.sha256(raw).hexdigest().encode()
         self.lines += 1
         return True
 
@@ -91,7 +84,32 @@ class LineCheck:
         if self.finding is None and self._torn is not None:
             self.finding = Finding(self._torn, "torn_unacknowledged")
         clocks = self._clocks
-        return Checked(self.lines, self.finding, tuple(clocks.found), clocks.count, self.last_hash)
+        return Checked(self.lines, self.finding, tuple(clocks.found), clocks.count, self._last.decode())
+
+    def _add_parsed(self, index: int, raw: bytes) -> bool:
+        told = _parsed(raw)
+        if told is None:
+            if self._torn is None:
+                self._torn, self._torn_bytes = index, hashlib.sha256()
+            self._torn_bytes.update(raw + b"\n")
+            return True
+        entry, problem = told
+        if self._torn is not None:
+            if not _acknowledges(entry, index - self._torn, self._torn_bytes.hexdigest()):
+                return self._found(self._torn, "torn_unacknowledged")
+            self._torn = None
+        seq, previous = entry.get("seq"), entry.get("prev_hash")
+        if type(seq) is not int or seq != index:
+            return self._found(index, "seq")
+        if previous != self._last.decode():
+            return self._found(index, "prev_hash")
+        if problem:
+            return self._found(index, problem)
+        boot, boottime, utc = (entry.get(name) for name in ("boot_id", "clock_boottime", "clock_utc"))
+        if isinstance(boot, str) and isinstance(boottime, (int, float)):  # older lines state no clock_utc
+            self._clocks.add(index, boot.encode(), boottime, utc.encode() if isinstance(utc, str) else None)
+        self._shapes.learn(raw, entry)
+        return True
 
     def _found(self, line: int, problem: str) -> bool:
         self.finding = Finding(line, problem)
@@ -104,28 +122,23 @@ class ClockCheck:
     def __init__(self) -> None:
         self.found: list[ClockFinding] = []
         self.count = 0
-        self._boot = ""
-        self._boots: set[str] = set()
+        self._boot = b""
+        self._boots: set[bytes] = set()
         self._boottime = 0.0
         self._ahead: float | None = None
         self._wall: float | None = None
 
-    def add(self, line: int, boot: object, boottime: object, utc: object) -> None:
-        """One line's clocks; what a line of an older version does not state is not judged."""
-        if not isinstance(boot, str) or not isinstance(boottime, (int, float)):
-            return
+    def add(self, line: int, boot: bytes, boottime: float, utc: bytes | None) -> None:
+        """One line's clocks, `utc` as ISO 8601; a line without it is not judged by the wall clock."""
         if boot != self._boot:
             if boot in self._boots:
                 self._tell(line, "boot_returned", 0.0, boot)
             self._boots.add(boot)
-            self._boot, self._boottime, self._ahead = boot, boottime, None
+            self._boot, self._ahead = boot, None
         elif boottime < self._boottime:
             self._tell(line, "boottime_fell", self._boottime - boottime, boot)
         self._boottime = boottime
-        try:
-            wall = datetime.fromisoformat(utc).timestamp() if isinstance(utc, str) else None
-        except ValueError:
-            wall = None
+        wall = None if utc is None else _seconds(utc)
         if wall is None:
             return
         ahead = wall - boottime
@@ -134,13 +147,22 @@ class ClockCheck:
                 self._tell(line, "wall_clock_fell", self._wall - wall, boot)
         elif ahead < self._ahead - CLOCK_TOLERANCE_S:
             self._tell(line, "wall_clock_set_back", self._ahead - ahead, boot)
-        # Slow drift is followed; a fall is measured from the line before it.
-        self._ahead, self._wall = ahead, wall
+        self._ahead, self._wall = (
+            ahead,
+            wall,
+        )  # slow drift is followed; a fall is measured from the line before
 
-    def _tell(self, line: int, problem: str, seconds: float, boot: str) -> None:
+    def _tell(self, line: int, problem: str, seconds: float, boot: bytes) -> None:
         self.count += 1
         if len(self.found) < _MOST_CLOCKS:
-            self.found.append(ClockFinding(line, problem, round(seconds, 3), boot))
+            self.found.append(ClockFinding(line, problem, round(seconds, 3), boot.decode("utf-8", "replace")))
+
+
+def _seconds(utc: bytes) -> float | None:
+    try:
+        return datetime.fromisoformat(utc.decode()).timestamp()
+    except ValueError:
+        return None
 
 
 class _DoubledError(ValueError):
