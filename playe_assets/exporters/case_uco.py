@@ -22,7 +22,7 @@ CONTEXT = {
     **{f"uco-{k}": f"{_UCO}{k}/"
        for k in ("action", "configuration", "core", "identity", "observable", "tool", "types")},
 }  # fmt: skip
-_STATUS = {"ok": "Success", "failed": "Fail", "interrupted": "Unknown"}
+_STATUS = {"ok": "Success", "failed": "Fail", "interrupted": "Error", "ongoing": "Ongoing"}
 _PERFORMERS = {"person": "uco-identity:Person", "organization": "uco-identity:Organization"}
 _RECORDED = ("exhibit", "reference", "derivative", "report")
 """Entities that hold a number of the case, each with a provenance record under it."""

@@ -13,6 +13,7 @@ from playe_assets.exporters.provenance_graph import Activity, Entity, Graph
 from playe_assets.exporters.provenance_log import Operation, operations
 
 _REPORT = "activity/report"
+_STAGE = "processing.stage"
 
 
 def provenance(report: Mapping[str, Any], files: Mapping[str, str]) -> Graph:
@@ -57,7 +58,7 @@ class _Activities:
         self.maker: dict[str, str] = {}
         """Entity to the activity that generated it: the first that says so."""
         self._stages: dict[str, list[str]] = defaultdict(list)
-        self._enhancing: dict[str, str] = {}
+        self._whole: dict[tuple[str | None, str | None], str] = {}
 
     def add(self, one: Operation) -> None:
         """One operation, in the log's order."""
@@ -70,7 +71,7 @@ class _Activities:
             if one.event in ("processing.enhance", "processing.examination_opened")
             else None
         )
-        whole = self._enhancing.get(one.exhibit or "") if one.event in _PARTS else None
+        whole = self._whole.get((_PARTS.get(one.event), one.exhibit)) or self._whole.get((_STAGE, one.asset))
         self.made[key] = Activity(
             id=key,
             kind=one.event,
@@ -83,7 +84,7 @@ class _Activities:
             plan=plan,
             used=used,
             generated=generated,
-            part_of=whole,
+            part_of=None if one.event == _STAGE else whole,
             exhibit=one.exhibit,
             count=one.count,
             params=flattened(one.params),
@@ -96,17 +97,16 @@ class _Activities:
                 **({"segment": f"{one.segment} of {one.segments}"} if one.segment else {}),
             },
         )
-        if one.event == "processing.enhance":
-            self._enhancing[one.exhibit or ""] = key
+        if one.event in _WHOLES:
+            self._whole[one.event, one.asset if one.event == _STAGE else one.exhibit] = key
         self._stages[one.asset or ""].append(key)
 
     def connected(self) -> dict[str, Activity]:
         """The activities, each generation told once and each told what it waited for."""
-        for key in sorted(self.made, key=lambda k: self.made[k].kind == "processing.enhance"):
-            for entity in self.made[
-                key
-            ].generated:  # the enhancement as a whole says again what its parts made
-                self.maker.setdefault(entity, key)
+        # A whole says again what its parts made, so it comes last.
+        for one in sorted(self.made.values(), key=lambda a: _WHOLES.get(a.kind, 0)):
+            for entity in one.generated:
+                self.maker.setdefault(entity, one.id)
         done: dict[str, Activity] = {}
         for key, one in self.made.items():
             own = tuple(e for e in one.generated if self.maker[e] == key)
@@ -114,7 +114,7 @@ class _Activities:
             if one.kind == "processing.enhance":
                 used += tuple(e for e in self._last_frames(key) if e not in used)
             before = [self.maker[e] for e in used if e in self.maker]
-            if one.kind == "processing.gate":
+            if one.kind == "processing.gate" and not used:  # logs of before gates named what they judge
                 stage = self._stages[one.facts.get("stage", "")]
                 before += [
                     k for k in stage if self.made[k].kind not in ("processing.gate", "processing.step")
@@ -137,8 +137,10 @@ class _Activities:
     def _generated(self, one: Operation) -> tuple[str, ...]:
         if one.order[0]:
             return tuple(self.entities.frames_of(one, sha256) for sha256 in one.outputs)
-        kind = "manifest" if one.event == "processing.examination_opened" else "object"
-        return tuple(dict.fromkeys(self.entities.of(sha256, one.exhibit, kind) for sha256 in one.outputs))
+        kinds = ("manifest", "verdicts") if one.event in (_STAGE, "processing.examination_opened") else ()
+        said = [f"{k} of {one.asset}" for k in kinds] + [""] * len(one.outputs)
+        found = [self.entities.of(s, one.exhibit, said[n]) for n, s in enumerate(one.outputs)]
+        return tuple(dict.fromkeys(found))
 
     def _last_frames(self, key: str) -> list[str]:
         """What left the last step of each chain of an enhancement, which its derivatives were encoded from."""
@@ -156,7 +158,10 @@ def _made_by(entity: Entity, activity: Activity) -> Entity:
     return dataclasses.replace(entity, attributed_to=due, derived_from=sources)
 
 
-_PARTS = ("processing.step", "processing.track_fusion")
+_WHOLES = {"processing.detect": 1, "processing.enhance": 1, _STAGE: 2}
+_PARTS = {"processing.step": "processing.enhance", "processing.track_fusion": "processing.enhance",
+          "processing.detector": "processing.detect", "processing.tracks": "processing.detect"}  # fmt: skip
+"""Event to that of the operation on the same exhibit that it is a part of; everything is a part of its stage."""
 
 
 def _reporting(
@@ -179,8 +184,15 @@ def _reporting(
         used=used,
         generated=entities.issued,
         informed_by=tuple(dict.fromkeys([*(makers[e] for e in used if e in makers), *judged])),
+        part_of=next(
+            (k for k, a in reversed(tuple(before.items())) if _is_stage(a, "forensic_report")), None
+        ),
         facts={"stage": "forensic_report"},
     )
+
+
+def _is_stage(activity: Activity, asset: str) -> bool:
+    return activity.kind == _STAGE and activity.facts.get("stage") == asset
 
 
 def _name(one: Operation) -> str:

@@ -59,6 +59,8 @@ class Agents:
         number, use = one.order
         if number:
             found.append(self._configured(playe, use, str(params.pop("version", "")), params))
+        elif one.event == "processing.detector":
+            found.append(self._configured(playe, self._method(one), str(params.pop("version", "")), params))
         elif one.event == "processing.track_fusion":
             use = next(iter(self._fused), "track_fusion")
             found.append(self._configured(playe, use, self._fused.get(use, ""), params))
@@ -69,9 +71,15 @@ class Agents:
                 found.append(
                     self._configured(playe, method["name"], str(method["version"]), method["params"])
                 )
-        if not number and one.event != "processing.track_fusion":
+        if not found or one.event in _METHODS:
             found.insert(0, self._configured(None, "PLAYE", one.code_version, params) if params else playe)
         return tuple(dict.fromkeys([*found, *(self._model(m) for m in one.models)]))
+
+    def _method(self, one: Operation) -> str:
+        """Which plug-in a detector's operation ran; its step names it as the preset labels it."""
+        label = (one.step or "").rpartition(" ")[2]
+        methods = self._methods.get(one.exhibit or "", ())
+        return next((str(m["name"]) for m in methods if m["label"] == label), label)
 
     def _configured(self, part_of: str | None, name: str, version: str, params: Mapping[str, Any]) -> str:
         base = self.software(version) if part_of is None else self.add(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from playe_assets.exporters.provenance_graph import Entity
@@ -29,7 +29,7 @@ class Entities:
         self.derivatives = tuple(
             self._derivative(d, d["number"] in withheld) for d in findings["derivatives"]
         )
-        self._facts(findings)
+        self._facts(findings, report["sections"]["exhibits"]["deliveries"])
         self.metrics = self._metrics(findings["metrics"])
         self.issued = self._report(report, files)
 
@@ -41,17 +41,23 @@ class Entities:
                 self._by_digest[entity.sha256].append(entity.id)
         return entity.id
 
-    def of(self, sha256: str, exhibit: str | None, kind: str = "object") -> str:
+    def of(self, sha256: str, exhibit: str | None, said: str = "") -> str:
         """The stored object with this digest, of the exhibit that is worked on where there are several.
 
-        One that the report does not name is an entity of `kind`, known by its digest alone.
+        One that the report does not name is known by its digest alone; a manifest where the log `said` of what.
         """
         known = self._by_digest.get(sha256)
         if known:
             of_exhibit = [k for k in known if exhibit in (self.found[k].number, self.found[k].root)]
             return (of_exhibit or known)[0]
         return self.add(
-            Entity(f"object/{sha256}", kind, f"stored {kind} {sha256[:12]}", sha256, root=exhibit)
+            Entity(
+                f"object/{sha256}",
+                "manifest" if said else "object",
+                said or f"stored object {sha256[:12]}",
+                sha256,
+                root=exhibit,
+            )
         )
 
     def frames_of(self, one: Operation, sha256: str) -> str:
@@ -131,8 +137,11 @@ class Entities:
         sources = tuple(dict.fromkeys(self.of(s, d["exhibit"]) for s in d["was_derived_from"]))
         return self.add(dataclasses.replace(made, derived_from=sources))
 
-    def _facts(self, findings: Mapping[str, Any]) -> None:
+    def _facts(self, findings: Mapping[str, Any], deliveries: Sequence[str | None]) -> None:
         """Objects of the store that the report names besides exhibits and derivatives."""
+        for number, sha256 in enumerate(deliveries, 1):
+            if sha256:
+                self._known("delivery", "manifest", f"record of delivery {number}", sha256, None)
         for e in findings["exhibits"]:
             if e.get("ledger_sha256"):
                 self._known(

@@ -62,7 +62,7 @@ class Activity:
     """The log's event, such as `processing.step`."""
     name: str
     status: str
-    """`ok`, `failed` or `interrupted` (begun and never ended)."""
+    """`ok`, `failed`, `interrupted` (begun and never ended) or `ongoing` (under way when the report was written)."""
     started: str | None
     ended: str | None
     operator: str | None

@@ -13,6 +13,8 @@ from playe_assets.core.canonical import canonical_json, digest
 MOST_SEGMENTS = 32
 """Where a step worked on more segments of an exhibit than this, they are told as one activity: a validator's time
 grows with the number of nodes, and a long clip has thousands of segments."""
+MOST_IN_ALL = 1000
+"""Where a case has more operations on segments than this, every step on an exhibit's segments is one activity."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +62,20 @@ def operations(extract: Iterable[Mapping[str, Any]], examination_id: str) -> lis
         if event.startswith("processing.") and line.get("examination_id") not in (None, examination_id):
             continue  # an earlier examination, which has a report of its own
         lines[str(line.get("op_id") or f"seq {line.get('seq')}")].append(line)
-    return _folded([_joined(key, found) for key, found in lines.items()])
+    last = max((line for found in lines.values() for line in found), key=_seq, default={})
+    return _folded([_joined(key, found, _run(last)) for key, found in lines.items()])
 
 
-def _joined(key: str, lines: list[Mapping[str, Any]]) -> Operation:
+def _seq(line: Mapping[str, Any]) -> int:
+    return int(line.get("seq") or 0)
+
+
+def _run(line: Mapping[str, Any]) -> Any:
+    return (line.get("activity") or {}).get("run_id")
+
+
+def _joined(key: str, lines: list[Mapping[str, Any]], run: Any) -> Operation:
+    """One operation. What `run` began and had not ended when it wrote the report is under way, not interrupted."""
     merged: dict[str, Any] = {}
     for line in lines:
         merged.update({k: v for k, v in line.items() if v not in (None, []) or k not in merged})
@@ -74,8 +86,10 @@ def _joined(key: str, lines: list[Mapping[str, Any]]) -> Operation:
     return Operation(
         id=key,
         event=str(merged["event"]),
-        status="interrupted" if status == "started" else status or "ok",
-        seqs=tuple(int(line.get("seq") or 0) for line in lines),
+        status=("ongoing" if _run(lines[-1]) == run else "interrupted")
+        if status == "started"
+        else status or "ok",
+        seqs=tuple(map(_seq, lines)),
         started=merged.get("t_start_utc"),
         ended=merged.get("t_end_utc"),
         exhibit=merged.get("exhibit"),
@@ -109,7 +123,8 @@ def _folded(found: list[Operation]) -> list[Operation]:
     for one in found:
         if one.segment is not None and one.status == "ok":
             groups[_alike(one)].append(one)
-    many = {key: group for key, group in groups.items() if len(group) > MOST_SEGMENTS}
+    most = MOST_SEGMENTS if sum(map(len, groups.values())) <= MOST_IN_ALL else 1
+    many = {key: group for key, group in groups.items() if len(group) > most}
     told: list[Operation] = []
     done: set[tuple[Any, ...]] = set()
     for one in found:
