@@ -24,7 +24,7 @@ def export_(
 ) -> None:  # fmt: skip
     """Write a report of the case ID in exchange formats: CASE/UCO, W3C PROV, C2PA."""
     from playe_assets.cli.recorded import cli_recorder
-    from playe_assets.examination.export import export, plain
+    from playe_assets.examination.exchange import export, plain
     from playe_assets.examination.settings import load_settings
 
     said = sayer(ctx)

@@ -45,6 +45,7 @@ _TELLING = (
     "verify_derivation.py", "verify_report.py",
     "verify_checkpoint.py", "verify_dagster.py", "verify_documents.py", "verify_found.py", "verify_log.py",
     "verify_signatures.py", "verify_store.py",
+    "exchange.py", "release.py",
 )  # fmt: skip
 
 

@@ -25,6 +25,7 @@ from playe_assets.examination.engine import (
     load,
     prepare,
 )
+from playe_assets.examination.release import check_release
 from playe_assets.examination.settings import Settings
 from playe_assets.fusers import FUSERS
 from playe_assets.inference.cards import ModelCard
@@ -147,9 +148,11 @@ def plan(name: str, settings: Settings) -> Plan:
     Raises:
         PresetError: an unknown plug-in, key or value, a step that the preset's `max_ai_class` forbids, or a
             threshold on a column that no metric of the preset measures.
-        MissingResourceError: a weight file is not installed; the message names the one command.
+        MissingResourceError: a weight file, or a package that the release asks for, is not installed; the message
+            names the one command.
         GovernanceError: a model is not approved, or its engine is not certified on this device.
     """
+    check_release(settings)
     made = check(load_preset(name, settings.presets), settings)
     made.tracker.cls(made.tracker.params)  # a package that it lacks is said before any work
     return replace(made, models=prepare(needed(made), settings, name))
