@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import secrets
 import sys
 from pathlib import Path
 from typing import Any
@@ -37,8 +36,9 @@ def submit(
     wait: bool, machine: bool,
 ) -> None:  # fmt: skip
     """Submit FOLDER as a case. With --wait the folder stays where it is."""
+    from playe_assets.cli.recorded import cli_recorder
     from playe_assets.examination.settings import load_settings
-    from playe_assets.examination.submission import check_submission, drop
+    from playe_assets.examination.submission import check_submission, drop, submitted
 
     said = sayer(ctx)
     settings = load_settings()
@@ -46,9 +46,13 @@ def submit(
     named = submission.given.operator
     who, auth = (operator, "cli-option") if operator else (named, "case-file") if wait and named else (
         getpass.getuser(), "os-user")  # fmt: skip
-    request_id = f"cli-{secrets.token_hex(8)}"
+    recorder = cli_recorder(settings, submission.case_id)
+    request_id = recorder.request_id
+    with recorder.record("custody.submitted", step="case submit", params={
+        "for": who, "auth": auth, "preset": submission.preset, "in_place": wait}) as work:  # fmt: skip
+        goal = folder if wait else drop(settings, submission, who, request_id, explicit=operator is not None)
+        work.metrics.update(submitted(settings, goal))
     if not wait:
-        goal = drop(settings, submission, who, request_id, explicit=operator is not None)
         if machine:
             as_json({"case": submission.case_id, "inbox": str(goal), "request_id": request_id})
         else:

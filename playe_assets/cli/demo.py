@@ -24,11 +24,13 @@ _PATIENCE_S = 600.0
 def demo(ctx: click.Context, report_language: str | None) -> None:
     """Write a small evidence folder, drop it into the inbox, wait for the report. Exit 0 only if it was issued."""
     from playe_assets.cli.case import report
+    from playe_assets.cli.recorded import cli_recorder
     from playe_assets.cli.serve import code_server, daemon, running
     from playe_assets.defs.launch import STAGES, dagster_home, follow, open_instance
     from playe_assets.examination.demo_evidence import CASE_ID, write_demo
     from playe_assets.examination.inbox import look
     from playe_assets.examination.settings import load_settings
+    from playe_assets.examination.submission import submitted
 
     said = sayer(ctx)
     began = time.monotonic()
@@ -49,7 +51,9 @@ def demo(ctx: click.Context, report_language: str | None) -> None:
             os.environ["PLAYE_INLINE_PREVIEWS"] = "true"  # rendered evidence: nothing to protect
             workspace = stack.enter_context(code_server(logs))
             stack.enter_context(daemon(logs, workspace))
-        dropped = _drop(source, settings.inbox, CASE_ID)
+        with cli_recorder(settings, CASE_ID).record("custody.submitted", step="demo") as work:
+            dropped = _drop(source, settings.inbox, CASE_ID)
+            work.metrics.update(submitted(settings, dropped))
         request = look(dropped, settings, time.time()).request_id
         click.echo(said("demo_dropped", folder=dropped))
         with stages(STAGES, said, False) as watch:

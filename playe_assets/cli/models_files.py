@@ -29,9 +29,7 @@ def pull(ctx: click.Context, names: tuple[str, ...], machine: bool) -> None:
     wanted = [card_of(name, cards) for name in names]
     recorder, rows = cli_recorder(settings), []
     for card in wanted:
-        with recorder.record(
-            "custody.weights_pulled", step="models pull", model=model_field(card)
-        ) as work:
+        with recorder.record("custody.weights_pulled", step="models pull", model=model_field(card)) as work:
             with _bar(said, card.name, quiet=machine) as progress:
                 path = fetch.pull(card, settings.weights, progress)
             work.outputs.append(str(card.sha256))

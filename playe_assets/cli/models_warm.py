@@ -13,11 +13,18 @@ from playe_assets.cli.screen import as_json, sayer, table
 @click.pass_context
 def warm(ctx: click.Context, preset: str, machine: bool) -> None:
     """Run one tile of each model that PRESET needs, as a case run would; seconds to load and to run."""
+    from playe_assets.cli.recorded import cli_recorder
     from playe_assets.examination.models_engine import warmed
     from playe_assets.examination.settings import load_settings
 
     settings, said = load_settings(), sayer(ctx)
-    found = warmed(preset, settings)
+    with cli_recorder(settings).record(
+        "processing.models_warmed",
+        step="models warm",
+        params={"preset": preset, "target": str(settings.target)},
+    ) as work:
+        found = warmed(preset, settings)
+        work.metrics.update(found)
     if machine:
         as_json({"preset": preset, "target": str(settings.target), "models": found})
         return

@@ -1,12 +1,37 @@
-"""The recorder of a command: who typed it, under a request id of its own."""
+"""The recorder of a command: who typed it, under a request id of its own; and which commands record what."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from playe_assets.custody.record import Recorder
     from playe_assets.examination.settings import Settings
+
+RECORDED: Final[Mapping[str, tuple[str, ...]]] = {
+    "demo": ("custody.submitted",),
+    "up": ("custody.services",),
+    "case submit": ("custody.submitted",),
+    "models pull": ("custody.weights_pulled",),
+    "models import": ("custody.weights_imported",),
+    "models build": ("processing.model_built",),
+    "models certify": ("processing.model_certified",),
+    "models ready": ("processing.models_readied", "processing.model_certified"),
+    "models approve": ("custody.model_approved",),
+    "models warm": ("processing.models_warmed",),
+    "models withdraw": ("custody.model_withdrawn",),
+}
+"""Commands that do something, and the events that they write themselves (an examination writes its own)."""
+
+ONLY_LOOK: Final[Mapping[str, str]] = {
+    "case list": "prints what the cases' own files say",
+    "case show": "prints what the case's own files and Dagster say",
+    "case verify": "reads and compares; it must work on a copy that nobody may write, and on a log that is broken",
+    "models list": "prints the cards and what the log says of them",
+    "models show": "prints a card, its certificates and what the log says of it",
+}
+"""Commands that change nothing and make nothing that leaves the screen, so that there is no operation to record."""
 
 
 def cli_recorder(settings: Settings, case_id: str | None = None) -> Recorder:

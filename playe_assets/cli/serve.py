@@ -32,6 +32,7 @@ _LONGEST_SOCKET = 100
 @click.pass_context
 def up(ctx: click.Context, host: str, port: int) -> None:
     """Run the webserver and the daemon; watch the inbox until Ctrl-C."""
+    from playe_assets.cli.recorded import cli_recorder
     from playe_assets.defs.launch import dagster_home, open_instance
     from playe_assets.examination.settings import load_settings
 
@@ -41,7 +42,9 @@ def up(ctx: click.Context, host: str, port: int) -> None:
     with open_instance():
         pass
     logs = dagster_home() / "service_logs"
+    params = {"host": host, "port": port, "inbox": str(settings.inbox), "dagster_home": str(dagster_home())}
     with (
+        cli_recorder(settings).record("custody.services", step="up", params=params),
         code_server(logs) as workspace,
         daemon(logs, workspace) as runner,
         webserver(logs, workspace, host, port) as web,

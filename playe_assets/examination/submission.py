@@ -6,11 +6,12 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from playe_assets.core.errors import CommandError
 from playe_assets.examination.case_file import NAME, CaseFile, read_case_file, valid_case_id
 from playe_assets.examination.cases import CaseFolder
-from playe_assets.examination.inbox import special_files
+from playe_assets.examination.inbox import look, special_files
 from playe_assets.examination.plan import plan
 from playe_assets.examination.settings import Settings
 
@@ -42,6 +43,12 @@ def check_submission(settings: Settings, folder: Path, case_id: str | None, pres
     if not any(p.name != NAME for p in folder.iterdir()):
         raise CommandError("inbox.empty", folder=folder.name)
     return Submission(folder, case_id or given.case_id, preset, given)
+
+
+def submitted(settings: Settings, folder: Path) -> dict[str, Any]:
+    """What lies in a submitted folder, for the record: files, bytes, and the fingerprint that intake sees too."""
+    seen = look(folder, settings, 0.0)
+    return {"files": seen.files, "bytes": seen.total_bytes, "fingerprint": seen.fingerprint}
 
 
 def _marked_are_there(settings: Settings, folder: Path, case_id: str, given: CaseFile) -> None:

@@ -43,7 +43,9 @@ def test_absent_weights_are_one_command_to_paste_and_their_addresses(ready, labo
     assert text.splitlines()[-1].strip() == "playe models ready presentation"
     assert "NOT INSTALLED" in text
     assert "НЕ УСТАНОВЛЕНА" in ready("presentation", language="ru")[1]
-    assert not laboratory.settings.log_path.exists(), "looking changes nothing"
+    assert {e["event"] for e in laboratory.log()} == {"processing.models_readied"}, "it only looked"
+    lacking = {c["model"]: c["lacks"] for e in laboratory.log() for c in e["checks"] or ()}
+    assert wanted <= lacking.keys()
 
 
 def test_an_installed_model_is_certified_and_recorded_and_waits_for_its_approval(

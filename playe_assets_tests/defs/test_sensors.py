@@ -234,7 +234,7 @@ def test_a_folder_that_cannot_be_moved_aside_does_not_fill_the_log(inbox, instan
         patch.setattr(sensors, "_may_move", lambda *_: "other rights than before")
         tick(instance, cursor)
     assert len(recorded(laboratory, "custody.drop_rejected")) == 4
-    tick(instance, cursor)
+    tick(instance)
     assert recorded(laboratory, "custody.drop_rejected")[-1][1] == "ok"
 
 
