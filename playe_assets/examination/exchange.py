@@ -81,7 +81,7 @@ def export(
     given = given_of(settings, folder, report_id)
     name = str(given.report["report_id"])
     inputs = list(given.files.values())
-    with recorder.operation("custody.exported", step=name, inputs=inputs,
+    with recorder.record("custody.exported", step=name, inputs=inputs,
                             params={"report": name, "formats": list(wanted)}) as work:  # fmt: skip
         written: list[Written] = []
         out.mkdir(parents=True, exist_ok=True)

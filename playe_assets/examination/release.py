@@ -49,7 +49,7 @@ def release_verdicts(stage: Stage, report: Mapping[str, Any], raw: bytes) -> dic
     from playe_assets.exporters.case_uco_check import ONTOLOGY, check_case_uco
     from playe_assets.exporters.provenance import provenance
 
-    with stage.recorder.operation(
+    with stage.recorder.record(
         "processing.gate", step=GATE, params={"gate": GATE, "ontology": ONTOLOGY}
     ) as work:
         document = case_uco_bytes(provenance(report, {"report.json": hashlib.sha256(raw).hexdigest()}))

@@ -10,7 +10,7 @@ from playe_assets.exporters.provenance_graph import Agent
 from playe_assets.exporters.provenance_log import Operation
 
 LABORATORY = "laboratory"
-_METHODS = ("processing.detect", "processing.detect_reused")
+_METHODS = ("processing.detect", "processing.detection_reused")
 
 
 class Agents:
