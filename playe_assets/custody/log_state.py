@@ -94,13 +94,12 @@ class LogState:
         flags = slot.poisoned | slot.in_doubt << 1
         self._put(1, _SYNCED, slot.run, slot.inode, slot.size, slot.lines, slot.failures, flags)
 
-    def _open(self) -> Descriptor | None:
+    def _open(self, make: bool = False) -> Descriptor | None:
         if self._file is None:
             with suppress(OSError):
-                self._file = Descriptor(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640))
-                if (
-                    os.fstat(self._file.fileno()).st_size < _SIZE
-                ):  # so that a full disk has room for the slots
+                flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if make else 0)
+                self._file = Descriptor(os.open(self.path, flags, 0o640))
+                if os.fstat(self._file.fileno()).st_size < _SIZE:  # so that a full disk has room for the slots
                     os.pwrite(self._file.fileno(), bytes(_SIZE - 2 * _SLOT), 2 * _SLOT)
         return self._file
 
@@ -116,7 +115,7 @@ class LogState:
         return found if found[0] == self._boot else None
 
     def _put(self, place: int, form: struct.Struct, *values: Any) -> None:
-        file = self._open()
+        file = self._open(make=True)
         if file is None or self._boot is None:
             return
         body = form.pack(self._boot, *values)
