@@ -67,7 +67,7 @@ class TestLaboratory:
     def log(self, case_id: str | None = None) -> list[dict[str, Any]]:
         """The custody log's entries, of one case or all."""
         entries = [e for _, e, _ in CustodyLog(self.settings.log_path).read() if e is not None]
-        return [e for e in entries if case_id is None or e["case_id"] == case_id]
+        return [e for e in entries if case_id is None or e.get("case_id") == case_id]
 
     def reports(self, case_id: str) -> list[dict[str, Any]]:
         """The issued reports, oldest first."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from playe_assets.core.errors import CommandError, GateRefusedError
+from playe_assets.core.errors import CommandError, GateRefusedError, PlayeError
 from playe_assets.core.presets import FOLDER as PRESETS
 from playe_assets.core.values import (
     DetectionManifest,
@@ -23,9 +23,13 @@ from playe_assets.custody import environment
 from playe_assets.custody.log import utc_now
 from playe_assets.examination.clips.parts import parts_in
 from playe_assets.examination.conclude_clips import clip_parts
+from playe_assets.examination.conclude_custody import custody_parts
 from playe_assets.examination.found import found_in
 from playe_assets.examination.judge import Manifests, judge, passed
+from playe_assets.examination.release import release_verdicts
 from playe_assets.examination.report import Issued, issue_notice, issue_report
+from playe_assets.examination.signed_files import report_bytes
+from playe_assets.examination.signing import check_signer
 from playe_assets.examination.stage import Stage
 from playe_assets.examination.verify import same_examination
 from playe_assets.exporters.pictures import picture_of
@@ -37,6 +41,7 @@ from playe_assets.exporters.report_parts import (
     NoticeParts,
     ReportParts,
 )
+from playe_assets.exporters.signer import Signer
 from playe_assets.stores.case_store import hash_file
 
 
@@ -75,8 +80,9 @@ def conclude(
         same_examination(ingest, ingest_sha256, "", metrics.examination_id, "qa_metrics")
     stage.recorder.examination_id = ingest.examination_id
     pictures = {p.sha256: stage.store.get_bytes(p.sha256) for p in enhanced.pictures}
-    lines = _log_lines(stage)
-    head = stage.recorder.log.head()
+    signer = check_signer(stage.settings)
+    custody = custody_parts(stage)
+    lines = custody.lines
     case = stage.folder.read()
     now = utc_now()
     found = {e.exhibit: stage.manifest(ExhibitDetections, e.sha256) for e in detection.entries if e.sha256}
@@ -94,8 +100,11 @@ def conclude(
         metrics=metrics,
         verdicts=tuple(verdicts),
         reread={e.number: hash_file(stage.store.path(e.sha256))[0] for e in ingest.exhibits},
-        log=tuple(lines),
-        log_head=LogHead(head.lines - 1, head.last_hash),
+        log=lines,
+        log_head=custody.head,
+        checkpoint=custody.checkpoint,
+        proof=custody.proof,
+        time_stamps=custody.time_stamps,
         environment={
             "packages": environment.packages(),
             "runtime": {k: v for k, v in environment.runtime().items() if v is not None},
@@ -110,11 +119,17 @@ def conclude(
     )
     with stage.recorder.operation("processing.report", step="report", inputs=[metrics_sha256]) as work:
         issued = issue_report(
-            stage.folder.root, parts, pictures, approve=lambda report: _approve(stage, ingest, report)
+            stage.folder.root,
+            parts,
+            pictures,
+            approve=lambda report: _approve(stage, ingest, report),
+            signer=signer,
+            unstamped=lambda report_id, why: _signature_failed(stage, report_id, why),
         )
-        work.outputs += [issued.json_sha256, issued.pdf_sha256]
-    stage.recorder.note("custody.report_issued", step=issued.id,
-                        output_sha256=[issued.json_sha256, issued.pdf_sha256])  # fmt: skip
+        work.outputs += issued.sha256s
+    stage.recorder.note("custody.report_issued", step=issued.id, output_sha256=issued.sha256s)
+    # The line that names the report comes under a checkpoint as well, so that it cannot be taken back unseen.
+    stage.settings.checkpoints.make()
     # Until here a run that is killed and launched again would need them: it begins with the first stage.
     parts_in(stage.folder.root).discard()
     found_in(stage.folder.root, stage.store).discard()
@@ -125,7 +140,9 @@ def conclude(
 
 def _approve(stage: Stage, ingest: IngestManifest, report: Mapping[str, Any]) -> None:
     """Ask the report's own gates before anything is issued; what lies on the disk is judged again afterwards."""
-    for gate, verdicts in judge(stage, "forensic_report", Manifests(ingest, report=report)).items():
+    judged = judge(stage, "forensic_report", Manifests(ingest, report=report))
+    judged |= release_verdicts(stage, report, report_bytes(report))
+    for gate, verdicts in judged.items():
         if not passed(verdicts):
             withhold(stage, ingest, verdicts)
             raise GateRefusedError("gate.refused", gate=gate, asset="forensic_report", case=stage.case_id)
@@ -134,6 +151,7 @@ def _approve(stage: Stage, ingest: IngestManifest, report: Mapping[str, Any]) ->
 def withhold(stage: Stage, ingest: IngestManifest | None, verdicts: Sequence[Verdict]) -> Issued:
     """Issue a notice that the report is withheld, naming every verdict that failed."""
     head = stage.recorder.log.head()
+    signer, why = _signer_of_notice(stage)
     parts = NoticeParts(
         laboratory=_laboratory(stage),
         case=_case(stage),
@@ -141,11 +159,31 @@ def withhold(stage: Stage, ingest: IngestManifest | None, verdicts: Sequence[Ver
         at_utc=_seconds(utc_now()),
         verdicts=tuple(v for v in verdicts if not v.passed),
         log_head=LogHead(head.lines - 1, head.last_hash) if head.lines else None,
+        unsigned_because=why,
     )
-    issued = issue_notice(stage.folder.root, parts)
-    stage.recorder.note("custody.report_withheld", step=issued.id,
-                        output_sha256=[issued.json_sha256, issued.pdf_sha256])  # fmt: skip
+    issued = issue_notice(
+        stage.folder.root,
+        parts,
+        signer=signer,
+        unstamped=lambda notice_id, problem: _signature_failed(stage, notice_id, problem),
+    )
+    stage.recorder.note("custody.report_withheld", step=issued.id, output_sha256=issued.sha256s)
     return issued
+
+
+def _signer_of_notice(stage: Stage) -> tuple[Signer | None, Reason | None]:
+    """A notice appears whatever is the matter with the key: unsigned, and saying why, in itself and in the log."""
+    try:
+        return check_signer(stage.settings), None
+    except PlayeError as problem:
+        _signature_failed(stage, None, problem)
+        return None, Reason(problem.code, {k: str(v) for k, v in problem.facts.items()})
+
+
+def _signature_failed(stage: Stage, document: str | None, problem: PlayeError) -> None:
+    error = {"type": type(problem).__name__, "code": problem.code, "message": str(problem)}
+    stage.recorder.note("custody.signature_failed", step=document or "notice", error=error,
+                        params={"tsa_url": stage.settings.tsa_url})  # fmt: skip
 
 
 def _laboratory(stage: Stage) -> Laboratory:
@@ -157,14 +195,6 @@ def _case(stage: Stage) -> CaseFacts:
     case = stage.folder.read()
     operator = stage.recorder.operator
     return CaseFacts(case.case_id, case.title, case.customer, case.request, operator, case.language)
-
-
-def _log_lines(stage: Stage) -> list[dict[str, Any]]:
-    return [
-        entry
-        for _, entry, _ in stage.recorder.log.read()
-        if entry is not None and entry.get("case_id") == stage.case_id
-    ]
 
 
 def _performed(lines: Sequence[dict[str, Any]], examination_id: str) -> str | None:

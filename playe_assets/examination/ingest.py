@@ -18,6 +18,7 @@ from playe_assets.examination.inbox import keep, look, place_for
 from playe_assets.examination.intake import take_delivery
 from playe_assets.examination.marks_on import checked_marks, with_marks
 from playe_assets.examination.plan import Plan, plan
+from playe_assets.examination.signing import check_signer
 from playe_assets.examination.stage import Stage, Words
 from playe_assets.media.limits import Limits
 
@@ -49,8 +50,9 @@ def ingest(
 
     Raises:
         PresetError, MissingResourceError: the preset cannot be used; nothing was taken.
-        CommandError: there is neither a delivery nor an earlier one.
+        CommandError: there is neither a delivery nor an earlier one; or the signing key cannot sign.
     """
+    check_signer(stage.settings)  # a report that should be signed must not fail for it after hours of work
     folder, case_file = stage.folder, None
     earlier = folder.read() if folder.exists() else None
     if delivered is not None and delivered.is_dir():

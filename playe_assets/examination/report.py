@@ -1,7 +1,7 @@
-"""Issuing: the report's two files appear together in a folder of their own, and earlier reports stay.
+"""Issuing: the report's files appear together in a folder of their own, and earlier reports stay.
 
-`<case root>/reports/<case id>-R<nn>/report.json` is the truth, `report.pdf` its face. A withheld report
-leaves a notice in `<case id>-N<nn>/` instead.
+`<case root>/reports/<case id>-R<nn>/report.json` is the truth, `report.pdf` its face, `report.json.p7s` the signature
+over the first (the second carries its own). A withheld report leaves a notice in `<case id>-N<nn>/` instead.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from playe_assets.core.canonical import to_plain
-from playe_assets.core.errors import IntegrityError, TransientError
+from playe_assets.core.errors import IntegrityError, PlayeError, TransientError
+from playe_assets.examination.signed_files import Document, Signatures, signed_files
 from playe_assets.exporters.pdf import render_notice_pdf, render_pdf
 from playe_assets.exporters.report_model import build_notice, build_report
 from playe_assets.exporters.report_parts import EarlierReport, NoticeParts, ReportParts
 from playe_assets.exporters.report_schema import validate_report
+from playe_assets.exporters.signer import Signer
 
 _TRIES = 20
 
@@ -43,10 +44,22 @@ class Issued:
     supersedes: str | None
     same_findings: bool | None
     """Whether every earlier report of this examination has the same findings; null where there is none."""
+    p7s_path: Path | None = None
+    """The detached signature over the JSON; None for an unsigned report."""
+    p7s_sha256: str | None = None
+
+    @property
+    def sha256s(self) -> list[str]:
+        """Digests of the JSON, the PDF and, where there is one, the detached signature, in this order."""
+        return [d for d in (self.json_sha256, self.pdf_sha256, self.p7s_sha256) if d is not None]
 
 
 def _unasked(_report: Mapping[str, Any]) -> None:
     """Nobody else has to agree."""
+
+
+def _untold(_document: str, _why: PlayeError) -> None:
+    """Nobody keeps a record."""
 
 
 def issue_report(
@@ -54,15 +67,20 @@ def issue_report(
     parts: ReportParts,
     pictures: Mapping[str, bytes],
     approve: Callable[[Mapping[str, Any]], None] = _unasked,
+    signer: Signer | None = None,
+    unstamped: Callable[[str, PlayeError], None] = _untold,
 ) -> Issued:
-    """Build, validate, render and write the next report of the case.
+    """Build, validate, render, sign and write the next report of the case.
 
     `pictures` maps sha256 to the bytes of every picture that `parts.pictures` names (PNG or JPEG).
     `approve` sees the finished report and raises to keep it from being issued.
-    `report_id`, `supersedes` and `repeats` of `parts` are filled in here from the reports that are there.
+    `report_id`, `supersedes`, `repeats` and `signatures` of `parts` are filled in here.
+    Without a `signer` the report is unsigned and says so. `unstamped` is told of a time stamp that could not be
+    had; then the signatures carry none, and the report says that too.
 
     Raises:
-        CommandError, IntegrityError: as `build_report`; a picture is absent or does not have its digest.
+        CommandError, IntegrityError: as `build_report`; a picture is absent or does not have its digest; a
+            signature does not verify.
         TransientError: other processes took the next number again and again.
     """
     _check_pictures(parts, pictures)
@@ -71,17 +89,21 @@ def issue_report(
         examination = parts.ingest.examination_id
         repeats = tuple(r for r in earlier if r.examination_id == examination)
         report_id = _next_id(case_root, parts.case.id, "R")
-        report = build_report(
-            dataclasses.replace(
-                parts, report_id=report_id, supersedes=earlier[-1] if earlier else None, repeats=repeats
-            )
+        filled = dataclasses.replace(
+            parts, report_id=report_id, supersedes=earlier[-1] if earlier else None, repeats=repeats
         )
-        validate_report(report)
-        approve(report)
-        files = {
-            "report.json": report_bytes(report),
-            "report.pdf": render_pdf(report, pictures, parts.case.language),
-        }
+
+        def build(signatures: Signatures, filled: ReportParts = filled) -> dict[str, Any]:
+            report = build_report(dataclasses.replace(filled, signatures=signatures))
+            validate_report(report)
+            approve(report)
+            return report
+
+        def render(report: Mapping[str, Any], digest: str) -> bytes:
+            return render_pdf(report, pictures, parts.case.language, digest)
+
+        made = Document("report", report_id, parts.case.language, build, render)
+        report, files = signed_files(made, signer, unstamped)
         folder = _appear(case_root / "reports", report_id, files)
         if folder is not None:
             same = all(r.findings_sha256 == report["findings_sha256"] for r in repeats) if repeats else None
@@ -90,26 +112,31 @@ def issue_report(
     raise TransientError("report.number_taken", case=parts.case.id, tries=_TRIES)
 
 
-def issue_notice(case_root: Path, parts: NoticeParts) -> Issued:
-    """Write the notice of a withheld report as `notice.json` and a one-page `notice.pdf`."""
+def issue_notice(
+    case_root: Path,
+    parts: NoticeParts,
+    signer: Signer | None = None,
+    unstamped: Callable[[str, PlayeError], None] = _untold,
+) -> Issued:
+    """Write the notice of a withheld report as `notice.json` and a one-page `notice.pdf`, signed as a report is."""
     for _ in range(_TRIES):
         notice_id = _next_id(case_root, parts.case.id, "N")
-        notice = build_notice(dataclasses.replace(parts, notice_id=notice_id))
-        validate_report(notice)
-        files = {
-            "notice.json": report_bytes(notice),
-            "notice.pdf": render_notice_pdf(notice, parts.case.language),
-        }
+        filled = dataclasses.replace(parts, notice_id=notice_id)
+
+        def build(signatures: Signatures, filled: NoticeParts = filled) -> dict[str, Any]:
+            notice = build_notice(dataclasses.replace(filled, signatures=signatures))
+            validate_report(notice)
+            return notice
+
+        def render(notice: Mapping[str, Any], _digest: str) -> bytes:
+            return render_notice_pdf(notice, parts.case.language)
+
+        made = Document("notice", notice_id, parts.case.language, build, render)
+        _, files = signed_files(made, signer, unstamped)
         folder = _appear(case_root / "reports", notice_id, files)
         if folder is not None:
             return _issued(notice_id, folder, files, None, None, None)
     raise TransientError("report.number_taken", case=parts.case.id, tries=_TRIES)
-
-
-def report_bytes(report: Mapping[str, Any]) -> bytes:
-    """The file's one byte form: two-blank indent, sorted keys, UTF-8, a newline at the end."""
-    plain = json.dumps(to_plain(report), sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False)
-    return plain.encode("utf-8") + b"\n"
 
 
 def earlier_reports(case_root: Path) -> tuple[EarlierReport, ...]:
@@ -189,7 +216,7 @@ def _issued(
     supersedes: str | None,
     same: bool | None,
 ) -> Issued:
-    (json_name, json_data), (pdf_name, pdf_data) = files.items()
+    (json_name, json_data), (pdf_name, pdf_data), *more = files.items()
     return Issued(
         name,
         folder,
@@ -200,4 +227,6 @@ def _issued(
         findings,
         supersedes,
         same,
+        p7s_path=folder / more[0][0] if more else None,
+        p7s_sha256=hashlib.sha256(more[0][1]).hexdigest() if more else None,
     )

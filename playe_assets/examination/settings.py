@@ -179,7 +179,14 @@ def load_settings(given: Mapping[str, Any] | None = None) -> Settings:
     values.update(explicit)
     values["data_root"] = root.absolute()
     values["inbox"] = Path(values["inbox"]).absolute() if values.get("inbox") else root.absolute() / "inbox"
+    for name in _FILES & values.keys():
+        values[name] = str(root.absolute() / values[name]) if values[name] else ""
     return Settings(**{k: _typed(k, v) for k, v in values.items()})
+
+
+_FILES = {"tsa_roots", "trust_roots", "signing_key", "signing_certificates", "signing_pkcs12",
+          "signing_passphrase_file"}  # fmt: skip
+"""Files that the laboratory keeps: a relative path begins in the data root, where `laboratory.yaml` lies."""
 
 
 def _typed(name: str, value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from playe_assets.core.errors import CommandError, MissingResourceError
@@ -28,7 +29,7 @@ def check_signer(settings: Settings) -> Signer | None:
             tsa_url=settings.tsa_url,
         )
     )
-    roots, _ = trust_roots(settings), tsa_roots(settings)
+    roots, authorities = trust_roots(settings), tsa_roots(settings)
     if signer is None:
         return None
     tried = verify_detached(_TRIAL, signer.offline().sign_detached(_TRIAL), roots)
@@ -37,7 +38,7 @@ def check_signer(settings: Settings) -> Signer | None:
                            file=str(_path(settings, settings.trust_roots)))  # fmt: skip
     if not tried.intact:
         raise CommandError("signing.trial", subject=signer.name, problem=tried.problem or tried.state)
-    return signer
+    return replace(signer, tsa_roots=authorities)
 
 
 def trust_roots(settings: Settings) -> bytes | None:

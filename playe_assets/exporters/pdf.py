@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from playe_assets.exporters.pdf_closing import custody, limits
+from playe_assets.exporters.pdf_closing import custody, ending, limits
 from playe_assets.exporters.pdf_evidence import exhibits, working_copies
 from playe_assets.exporters.pdf_front import front
 from playe_assets.exporters.pdf_measures import measures
@@ -13,6 +13,7 @@ from playe_assets.exporters.pdf_notice import notice_page
 from playe_assets.exporters.pdf_page import Frame, document
 from playe_assets.exporters.pdf_pictures import ai_statement, pictures_section
 from playe_assets.exporters.pdf_say import Say
+from playe_assets.exporters.pdf_signature import reserved
 from playe_assets.exporters.pdf_steps import attempts, steps
 
 _Part = Callable[[Mapping[str, Any], Mapping[str, bytes], Say], Sequence[Any]]
@@ -31,11 +32,13 @@ _PARTS: tuple[_Part, ...] = (
 """In the order of the design's list; `front` holds section 1."""
 
 
-def render_pdf(report: Mapping[str, Any], pictures: Mapping[str, bytes], language: str) -> bytes:
+def render_pdf(
+    report: Mapping[str, Any], pictures: Mapping[str, bytes], language: str, json_sha256: str = ""
+) -> bytes:
     """The PDF of `report` (from `build_report`) in `language` (`en` or `ru`).
 
     `pictures` maps the sha256 that the report names to PNG or JPEG bytes; one that is missing is said to
-    be missing in its place.
+    be missing in its place. `json_sha256` is that of report.json, which the PDF shows, so that the two hold together.
 
     Raises:
         MissingResourceError: the fonts are not installed.
@@ -53,6 +56,7 @@ def render_pdf(report: Mapping[str, Any], pictures: Mapping[str, bytes], languag
     story: list[Any] = []
     for part in _PARTS:
         story += part(report, pictures, say)
+    story += ending(report, json_sha256, say)
     return document(story, frame)
 
 
@@ -67,4 +71,4 @@ def render_notice_pdf(notice: Mapping[str, Any], language: str) -> bytes:
         number=say("foot.page"),
         language=language,
     )
-    return document(list(notice_page(notice, say)), frame)
+    return document([*notice_page(notice, say), *reserved(notice["signatures"])], frame)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from playe_assets.exporters.pdf_custody import checkpoint_block, signature_block, verify_block
 from playe_assets.exporters.pdf_page import heading
 from playe_assets.exporters.pdf_say import Say
+from playe_assets.exporters.pdf_signature import reserved
 from playe_assets.exporters.pdf_style import FONT, MONO, Plain, box, pairs, para, sha, table
 
 _ROWS_SHOWN = 400
@@ -38,30 +40,23 @@ def custody(report: Mapping[str, Any], _pictures: Mapping[str, bytes], say: Say)
     return [
         *heading(say("s10")),
         para(say("s10.lead"), "body"),
-        pairs(
-            [
-                (say("log_head_seq"), str(head["seq"])),
-                (say("log_head_sha"), sha(head["sha256"])),
-                (
-                    say("signatures"),
-                    say("signatures.none") if not part["signatures"] else str(len(part["signatures"])),
-                ),
-                (
-                    say("stamps"),
-                    say("stamps.none") if not part["time_stamps"] else str(len(part["time_stamps"])),
-                ),
-            ]
-        ),
+        pairs([(say("log_head_seq"), str(head["seq"])), (say("log_head_sha"), sha(head["sha256"]))]),
+        *checkpoint_block(part, say),
+        *signature_block(part["signatures"], say),
         *heading(say("extract"), 2),
         *_extract(part["extract"], say),
-        *heading(say("verify"), 2),
-        *(para(say(f"verify.{n}"), "body") for n in (1, 2, 3)),
-        box([para(c, "code") for c in part["verify"]]),
+        *verify_block(part["verify"], say),
         *heading(say("rerun"), 2),
         para(say("rerun.lead"), "body"),
         box([para(c, "code") for c in part["rerun"]]),
-        para(say("end"), "muted", 1),
     ]
+
+
+def ending(report: Mapping[str, Any], json_sha256: str, say: Say) -> Sequence[Any]:
+    """The last lines: which report.json this PDF shows, and room for the signature's field."""
+    rows = [(say("json_sha"), sha(json_sha256))] if json_sha256 else []
+    signatures = report["sections"]["custody"]["signatures"]
+    return [*([pairs(rows)] if rows else []), para(say("end"), "muted", 1), *reserved(signatures)]
 
 
 def _extract(lines: Sequence[Mapping[str, Any]], say: Say) -> list[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from playe_assets.exporters.pdf_custody import signed_word
 from playe_assets.exporters.pdf_page import heading
 from playe_assets.exporters.pdf_say import Say
 from playe_assets.exporters.pdf_style import (
@@ -118,6 +119,7 @@ def _facts(report: Mapping[str, Any], say: Say) -> Any:
         (say("examination_id"), sha(admin["examination_id"])),
         (say("findings_sha"), sha(report["findings_sha256"])),
         (say("audit_mode"), say.word("audit", admin["audit_mode"])),
+        (say("front.signature"), signed_word(report["sections"]["custody"]["signatures"], say)),
     ]
     if admin["supersedes"]:
         before = admin["supersedes"]

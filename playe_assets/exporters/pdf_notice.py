@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from playe_assets.exporters.pdf_custody import signed_word
 from playe_assets.exporters.pdf_say import Say
 from playe_assets.exporters.pdf_style import box, pairs, para, sha, table
 
@@ -45,6 +46,7 @@ def notice_page(notice: Mapping[str, Any], say: Say) -> Sequence[Any]:
                 (say("date.notice"), say.utc(notice["at_utc"])),
                 (say("log_head_seq"), str(head["seq"]) if head else "—"),
                 (say("log_head_sha"), sha(head["sha256"] if head else None)),
+                (say("front.signature"), _signed(notice, say)),
             ]
         ),
         para(say("notice.failed"), "h2"),
@@ -58,3 +60,11 @@ def notice_page(notice: Mapping[str, Any], say: Say) -> Sequence[Any]:
         story.append(para(f"{number}. " + say(f"notice.do.{key}", case=case["id"]), "body"))
     story += [para(c, "code") for c in notice["what_to_do"]]
     return story
+
+
+def _signed(notice: Mapping[str, Any], say: Say) -> Any:
+    """Signed by whom, or not; and why not, where it should have been."""
+    why = notice["unsigned_because"]
+    if why is None:
+        return signed_word(notice["signatures"], say)
+    return para(f"{say('front.unsigned')}: {say.reason(why)}", "cell", limit=300)

@@ -15,13 +15,14 @@ from playe_assets.core.canonical import digest, to_plain
 from playe_assets.core.errors import CommandError, IntegrityError
 from playe_assets.core.presets import Preset, parse_preset
 from playe_assets.core.values import Verdict
+from playe_assets.exporters.report_custody import custody_section, signature_commands
 from playe_assets.exporters.report_findings import build_findings
 from playe_assets.exporters.report_limits import ai_statement, limitations
 from playe_assets.exporters.report_log import step_records
 from playe_assets.exporters.report_parts import NoticeParts, ReportParts
 from playe_assets.exporters.report_withheld import is_hidden, overridden, withheld_derivatives
 
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 SECTIONS = (
     "administration",
     "exhibits",
@@ -94,14 +95,7 @@ def build_report(parts: ReportParts) -> dict[str, Any]:
                 "error_rates": None,
                 "validation_reference": parts.golden_set,
             },
-            "custody": {
-                "log_head": to_plain(parts.log_head),
-                "extract": to_plain(parts.log),
-                "signatures": [],
-                "time_stamps": [],
-                "verify": [f"playe case verify {parts.case.id}"],
-                "rerun": [f"playe case submit FOLDER --case {parts.case.id} --preset {preset.name} --wait"],
-            },
+            "custody": custody_section(parts),
         },
     }
 
@@ -120,7 +114,13 @@ def build_notice(parts: NoticeParts) -> dict[str, Any]:
         "at_utc": parts.at_utc,
         "verdicts": failed,
         "log_head": to_plain(parts.log_head),
-        "what_to_do": [f"playe case verify {parts.case.id}", f"playe case show {parts.case.id}"],
+        "signatures": to_plain(parts.signatures),
+        "unsigned_because": to_plain(parts.unsigned_because),
+        "what_to_do": [
+            f"playe case verify {parts.case.id}",
+            f"playe case show {parts.case.id}",
+            *signature_commands(parts.signatures),
+        ],
     }
 
 

@@ -64,6 +64,33 @@ class LogHead:
 
 
 @dataclass(frozen=True)
+class CheckpointFacts:
+    """The log's newest signed checkpoint when the report was made."""
+
+    note: str
+    """The signed note as it is kept, newlines included."""
+    size: int
+    """Lines of the log that it covers."""
+    root: str
+    """Hexadecimal."""
+    epoch: int
+    key0: str
+    """Verifier key of epoch 0."""
+
+
+@dataclass(frozen=True)
+class TimeStamp:
+    """An RFC 3161 token."""
+
+    of: str
+    """`checkpoint`."""
+    time_utc: str
+    authority: str
+    token: str
+    """Base64 of the DER."""
+
+
+@dataclass(frozen=True)
 class Picture:
     """A picture shown in the report; its bytes travel beside the report under `sha256`."""
 
@@ -147,6 +174,12 @@ class ReportParts:
     environment: Mapping[str, Any]
     """`packages` (name to version), `runtime` and `device` (flat mappings)."""
     audit_mode: str = "full"
+    checkpoint: CheckpointFacts | None = None
+    proof: tuple[str, ...] = ()
+    """Of the lines in `log` below the checkpoint's size (`merkle.several`), hexadecimal."""
+    time_stamps: tuple[TimeStamp, ...] = ()
+    signatures: tuple[Mapping[str, Any], ...] = ()
+    """What the report is about to be signed with (`Signer.facts`); filled in where it is issued."""
     pictures: tuple[Picture, ...] = ()
     clips: Mapping[str, ClipParts] = field(default_factory=dict)
     """Exhibit number to what is known of a clip over time."""
@@ -172,3 +205,6 @@ class NoticeParts:
     """The verdicts that failed; at least one."""
     log_head: LogHead | None = None
     notice_id: str = ""
+    signatures: tuple[Mapping[str, Any], ...] = ()
+    unsigned_because: Reason | None = None
+    """Why it is not signed although a key is configured: a notice appears all the same."""

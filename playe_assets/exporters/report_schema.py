@@ -12,7 +12,7 @@ from playe_assets.core.canonical import to_plain
 from playe_assets.core.errors import IntegrityError
 
 FOLDER = Path(__file__).resolve().parent.parent / "schemas"
-VERSIONS = ("1.0", "1.1")
+VERSIONS = ("1.0", "1.1", "1.2")
 """Those that can still be read, the newest last; new reports have the newest."""
 
 

@@ -49,6 +49,8 @@ class SignatureFacts:
     stamped_utc: str = ""
     """When the time-stamping authority says that the signature was there."""
     authority: str = ""
+    stamp_trusted: bool = False
+    """Whether the time stamp is of this signature and leads to the roots given for it."""
     problem: str = ""
     """What the reader of the file ran into, in English; empty for none."""
 
@@ -240,7 +242,7 @@ def _state(status: Any, of: _OfPdf | _OfData) -> str:
     return "altered"
 
 
-def _about(status: Any) -> dict[str, str]:
+def _about(status: Any) -> dict[str, Any]:
     certificate, stamp = status.signing_cert, status.timestamp_validity
     return {
         "signer": readable_name(certificate),
@@ -250,6 +252,7 @@ def _about(status: Any) -> dict[str, str]:
         "signed_utc": _utc(status.signer_reported_dt),
         "stamped_utc": _utc(stamp.timestamp) if stamp is not None else "",
         "authority": readable_name(stamp.signing_cert) if stamp is not None else "",
+        "stamp_trusted": _stands(stamp),
         "problem": getattr(status.trust_problem_indic, "name", "") or "",
     }
 

@@ -43,6 +43,8 @@ class Signer:
     """asn1crypto PrivateKeyInfo."""
     tsa_url: str = ""
     """Time-stamping authority; empty: signatures carry no time stamp."""
+    tsa_roots: bytes | None = None
+    """PEM; a time stamp that does not lead to them counts as failed. None: it only has to be of our signature."""
     stamp_failed: bool = False
     """Whether a time stamp was wanted and could not be had; then it is said wherever the signature is named."""
 

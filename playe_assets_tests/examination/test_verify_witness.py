@@ -53,7 +53,7 @@ def withheld(examined_copy):
 
 
 def test_a_log_that_was_rewritten_as_a_whole_is_found_by_the_report(examined_copy):
-    _rewrite(examined_copy, lambda e: {**e, "operator": {**e["operator"], "id": "Somebody Else"}})
+    _rewrite(examined_copy, lambda e: {**e, "operator": {**e.get("operator", {}), "id": "Somebody Else"}})
     assert CustodyLog(examined_copy.settings.log_path).verify()[1] is None, "the chain itself holds"
     head = json.loads((_folder(examined_copy) / "report.json").read_bytes())["sections"]["custody"][
         "log_head"
