@@ -253,8 +253,8 @@ class _Pair:
             )
             verdict.frames_differing = max(frames, 0)
             verdict.reached = Level.DIFFERS if not times else Level.L0 if frames == 0 else Level.L1
-            key = "rerun.why.ledger_times" if not times else "rerun.why.ledger_frames"
-            verdict.why = Words(key, frames=frames, of=len(old))
+            key = "ledger_times" if not times else "ledger_frames" if frames else "ledger_numbers"
+            verdict.why = Words(f"rerun.why.{key}", frames=frames, of=len(old))
             return
         stated: Mapping[str, Any] = next(
             (

@@ -171,7 +171,9 @@ def _chain(
     for line in lines:
         segment = ((line.get("params") or {}).get("segment") or {}).get("number")
         parts[segment][str(line.get("step"))] = line  # made again: the last counts
-    for part in parts.values():
+    for segment, part in parts.items():
+        if segment is None and last is None:
+            continue  # clips of schema 1.0, and of audit mode `basic`, do not say which segment a line is about
         taken = source
         for step in entry["steps"]:
             name = f"{step['number']} {step['use']}"
