@@ -95,9 +95,14 @@ class Checkpoints:
         if not epochs:
             return None
         kept = self._read(epochs[-1])
-        key0 = "" if kept.epoch else self._known_key0() or self.pinned
-        if open_note(kept.note, [key0 or self._read(kept.epoch - 1).checkpoint.next_key]).epoch != kept.epoch:
-            raise IntegrityError("checkpoint.epoch", epoch=kept.epoch, found=kept.checkpoint.epoch)
+        key0 = self._known_key0() or self.pinned
+        key = self._read(kept.epoch - 1).checkpoint.next_key if kept.epoch else key0
+        try:
+            stated = open_note(kept.note, [key]).epoch
+        except IntegrityError as problem:
+            raise IntegrityError("checkpoint.refused", epoch=kept.epoch, problem=str(problem)) from problem
+        if stated != kept.epoch:
+            raise IntegrityError("checkpoint.epoch", epoch=kept.epoch, found=stated)
         return kept
 
     def all(self) -> list[Kept]:
