@@ -15,6 +15,7 @@ from playe_assets.core.values import EnhancedManifest, IngestManifest
 from playe_assets.examination.cases import CaseFolder
 from playe_assets.examination.settings import Settings
 from playe_assets.examination.stage import Progress, silent
+from playe_assets.examination.verify_checkpoint import against_checkpoints, kept_notes, sizes
 from playe_assets.examination.verify_clips import clip_differences
 from playe_assets.examination.verify_dagster import DagsterSide, compare_dagster
 from playe_assets.examination.verify_documents import (
@@ -27,6 +28,7 @@ from playe_assets.examination.verify_documents import (
 )
 from playe_assets.examination.verify_found import Difference, NotCompared, in_order
 from playe_assets.examination.verify_log import read_log
+from playe_assets.examination.verify_signatures import against_signatures
 from playe_assets.examination.verify_store import Objects, received, stored
 
 _OF_OBJECTS = ("object_changed", "object_unreadable")
@@ -92,15 +94,23 @@ def verify_case(
     lines, finding = log.verify()
     if finding is not None:
         differences.append(Difference("log_broken", {"line": finding.line, "problem": finding.problem}))
-    logged = read_log(log, case_id, wanted, set())
+    logged = read_log(log, case_id, wanted, sizes(held))
     differences += missing(held, logged, case_id)
+    chain = kept_notes(settings)
+    skipped: list[NotCompared] = []
     for document in held.values():
         differences += against_log(document, logged)
         differences += against_store(document, objects)
         differences += manifests(document, logged, objects)
+        for found in (*against_checkpoints(document, logged, chain),
+                      *against_signatures(document, logged, settings)):  # fmt: skip
+            if isinstance(found, NotCompared):
+                skipped.append(found)
+            else:
+                differences.append(found)
     for sha256 in objects.enhanced:
         manifest = from_plain(EnhancedManifest, objects.store.get_json(sha256))
-        differences += [Difference(*found) for found in clip_differences(folder.store, manifest, progress)]
+        differences += [Difference(*d) for d in clip_differences(folder.store, manifest, progress)]
     dagster = compare_dagster(materialized, logged, objects)
     differences += dagster.differences
     known = names(held.values())
@@ -109,4 +119,4 @@ def verify_case(
     )
     reports = sum(1 for d in held.values() if d.kind == "report")
     return Verification(case_id, objects.total, reports, lines, in_order(told), dagster.compared,
-                        dagster.not_compared)  # fmt: skip
+                        (*skipped, *dagster.not_compared))  # fmt: skip

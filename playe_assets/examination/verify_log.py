@@ -45,6 +45,8 @@ class Logged:
 
     issued: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     """Id of a report or notice to the digests of its JSON and its PDF, once for each time it was issued."""
+    issued_files: dict[str, set[str]] = field(default_factory=dict)
+    """Id of a report or notice to the digests of all files that were issued under it."""
     issued_by: dict[str, list[str]] = field(default_factory=dict)
     """Id of a run to the digests of the JSON of the reports that it issued."""
     made_from: dict[str, str] = field(default_factory=dict)
@@ -92,6 +94,7 @@ def _note(logged: Logged, index: int, entry: Mapping[str, Any]) -> None:
     event, outputs = entry.get("event"), list(entry.get("output_sha256") or ())
     if event in _ISSUED and len(outputs) >= 2:
         logged.issued.setdefault(str(entry.get("step")), []).append((outputs[0], outputs[1]))
+        logged.issued_files.setdefault(str(entry.get("step")), set()).update(outputs)
         if event == _ISSUED[0] and line.run_id:
             logged.issued_by.setdefault(line.run_id, []).append(outputs[0])
     elif event == "processing.report" and entry.get("status") == "ok" and outputs:
