@@ -27,11 +27,12 @@ def audit() -> None:
 @click.option("--key", metavar="VKEY", help="The log's first key, from elsewhere; default: custody_key.")
 @click.option("--tsa-roots", type=_FILE, metavar="PEM",
               help="Roots of the time-stamping authority; default: tsa_roots of the settings.")  # fmt: skip
+@click.option("--copy", "is_copy", is_flag=True, help="This is a copy without the private key; do not miss it.")
 @click.option("--json", "machine", is_flag=True, help="Print JSON.")
 @click.pass_context
 def verify(
-    ctx: click.Context, witness: Path | None, key: str | None, tsa_roots: Path | None, machine: bool
-) -> None:
+    ctx: click.Context, witness: Path | None, key: str | None, tsa_roots: Path | None, is_copy: bool, machine: bool
+) -> None:  # fmt: skip
     """Read the whole log and hold it against its checkpoints and keys; exit 1 if anything is wrong.
 
     With --checkpoint, also against what was kept outside the laboratory: only that finds out a log that was
@@ -48,7 +49,7 @@ def verify(
     with counting(said, machine) as count:
         found = run_audit(
             settings.log, settings.checkpoints, witness=kept, key0=key,
-            tsa_roots=roots.read_bytes() if roots else None,
+            tsa_roots=roots.read_bytes() if roots else None, is_copy=is_copy,
             progress=lambda done, total: count("", done, total),
         )  # fmt: skip
     if machine:

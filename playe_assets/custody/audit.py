@@ -7,6 +7,7 @@ show by itself (that the whole of it was exchanged for an older one) needs a wit
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -29,8 +30,10 @@ from playe_assets.custody.note import Checkpoint
 from playe_assets.custody.timestamps import verify_token
 
 Progress = Callable[[int, int], None]
-"""Told how many lines of how many were read."""
+"""Told how many bytes of how many were read."""
 _STEP = 4096
+_WRITING_S = 0.5
+"""How long a line is given to become whole that may be just being written."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ def audit(
     witness: Witness | str | None = None,
     key0: str | None = None,
     tsa_roots: bytes | None = None,
+    is_copy: bool = False,
     progress: Progress = silent,
 ) -> AuditResult:
     """Hold every line, every checkpoint and the private key against each other, and against `witness`.
@@ -81,6 +85,7 @@ def audit(
         witness: a checkpoint's note, or what an issued report states (`witness_from`), kept outside the laboratory.
         key0: the log's first verifier key, from elsewhere; that of the settings unless given.
         tsa_roots: PEM of the roots against which time stamps are checked; without them they are counted only.
+        is_copy: the private key is not here, for this is a copy; otherwise its absence is a finding.
         progress: told every some thousand lines.
 
     Raises:
@@ -93,26 +98,15 @@ def audit(
     if kept is not None and kept.note is not None:
         sizes.add(text_of(kept.note).size)
     newest = chain.checkpoints.get(chain.newest)
-    seen = LinePass(sizes, [kept.head[0]] if kept and kept.head else (), covered=newest.size if newest else 0)
-    total = log.head().lines
-    for _, entry, raw in log.read():
-        seen.add(entry, raw)
-        if seen.lines % _STEP == 0:
-            progress(seen.lines, max(total, seen.lines))
-
-    def still_torn(line: int) -> bool:
-        log.head()  # waits for whoever writes
-        return next((entry for _, entry, _ in log.read(line)), None) is None
-
-    seen.end(still_torn)
-    progress(seen.lines, max(total, seen.lines))
+    seqs = [kept.head[0]] if kept and kept.head else []
+    seen = _read(log, lambda: LinePass(sizes, seqs, newest.size if newest else 0), progress)
     # A checkpoint that was made while the log was read is named in it, and judged by the next audit.
     named = [n for n in seen.named if n.epoch <= chain.newest or not _exists(checkpoints, n.epoch)]
     findings = seen.findings + chain.findings
     findings += against_lines(chain, named, seen.lines, seen.roots)
     if kept is not None:
         findings += against_witness(kept, chain, seen.lines, seen.roots, seen.hashes)
-    if not _exists(checkpoints, chain.newest + 1):
+    if chain.notes and not is_copy and not _exists(checkpoints, chain.newest + 1):
         findings += private_key(chain, checkpoints.folder)
     tokens = [epoch for epoch in chain.notes if _token(checkpoints, epoch).is_file()]
     if tsa_roots is not None:
@@ -129,6 +123,35 @@ def audit(
         tokens=len(tokens),
         tokens_checked=len(tokens) if tsa_roots is not None else 0,
     )
+
+
+def _read(log: CustodyLog, fresh: Callable[[], LinePass], progress: Progress) -> LinePass:
+    """The fast reading, which ends at the first break of the chain; then a thorough one that goes on behind it."""
+    seen, total = fresh(), sum(path.stat().st_size for path, _ in log.files())
+    try:
+        checked = log.check(lambda _: progress(seen.bytes, max(total, seen.bytes)), seen.add_held)
+    except PermissionError:  # an auditor who may read the log, not lock it
+        checked = None
+    if checked is not None and checked.finding is None:
+        seen.tell_clocks(checked.clocks, checked.clock_count)
+        progress(seen.bytes, seen.bytes)
+        return seen
+    seen = fresh()
+    for _, entry, raw in log.read():
+        seen.add(entry, raw)
+        if seen.lines % _STEP == 0:
+            progress(seen.bytes, max(total, seen.bytes))
+
+    def still_torn(line: int) -> bool:
+        time.sleep(_WRITING_S if checked is None else 0)
+        return next((entry for _, entry, _ in log.read(line)), None) is None
+
+    seen.end(still_torn)
+    if checked is not None and checked.finding is not None and all(f.advisory for f in seen.findings):
+        # The strict reading knows problems that the thorough one does not, such as a key that stands twice in a line.
+        seen.findings.append(AuditFinding("line_malformed", {"line": checked.finding.line}))
+    progress(seen.bytes, seen.bytes)
+    return seen
 
 
 def _first(findings: list[AuditFinding], more: int) -> tuple[AuditFinding, ...]:

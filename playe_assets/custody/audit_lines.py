@@ -10,7 +10,8 @@ from typing import Any
 from playe_assets.core.errors import PlayeError
 from playe_assets.core.texts import catalogue, text
 from playe_assets.custody.log import GENESIS
-from playe_assets.custody.log_verify import ClockCheck
+from playe_assets.custody.log_read import parse
+from playe_assets.custody.log_verify import ClockCheck, ClockFinding
 from playe_assets.custody.merkle import Frontier, leaf_hash
 
 MANY = 20
@@ -48,6 +49,7 @@ class LinePass:
     def __init__(self, sizes: Iterable[int], seqs: Iterable[int] = (), covered: int = 0) -> None:
         """`sizes`: trees whose root is wanted; `seqs`: lines whose hash is; `covered`: how many lines are signed."""
         self.lines = 0
+        self.bytes = 0
         self.roots: dict[int, bytes] = {}
         self.hashes: dict[int, str] = {}
         self.named: list[Named] = []
@@ -68,8 +70,22 @@ class LinePass:
         if 0 in self._sizes:
             self.roots[0] = self._frontier.root()
 
+    def add_held(self, index: int, raw: bytes) -> None:
+        """The next line of a log the chain of which `CustodyLog.check` has found whole up to here."""
+        self._due = index
+        if b'"event":"log.' in raw:
+            entry = parse(raw) or {}
+            if entry.get("event") == "log.torn":
+                first = index - int(entry.get("torn_lines", 1))
+                self._found("torn", advisory=True, line=first, by=index)
+            self._checkpoint(entry)
+        self.uncovered += self.lines >= self._covered and b'"event":"log.checkpoint"' not in raw
+        if index in self._seqs:
+            self.hashes[index] = hashlib.sha256(raw).hexdigest()
+        self._grow(raw)
+
     def add(self, entry: Mapping[str, Any] | None, raw: bytes) -> None:
-        """The next line, without its newline; `entry` is None where it is no whole entry."""
+        """The next line, without its newline, whatever it is; `entry` is None where it is no whole entry."""
         due = self._due
         if entry is None:
             if self._torn is None:
@@ -77,30 +93,40 @@ class LinePass:
             self._torn_bytes.update(raw + b"\n")
         else:
             self._chained(entry)
-            clock = (entry.get("boot_id"), entry.get("clock_boottime"), entry.get("clock_utc"))
-            self._clocks.add(self._due, *clock)
-            if entry.get("event") == "log.checkpoint":
-                self._checkpoint(entry)
-            elif self.lines >= self._covered:
-                self.uncovered += 1
+            self._checkpoint(entry)
+            self._clock(entry)
+        self.uncovered += self.lines >= self._covered and b'"event":"log.checkpoint"' not in raw
         self._last = hashlib.sha256(raw).hexdigest()
         if self._due in self._seqs:
             self.hashes.setdefault(self._due, self._last)
         self._due += 1
+        self._grow(raw)
+
+    def end(self, still_torn: Callable[[int], bool]) -> None:
+        """After the last `add`; `still_torn` looks again at a line that may have been just being written."""
+        if self._torn is not None and still_torn(self._torn):
+            self._found("torn_unacknowledged", line=self._torn)
+        self.tell_clocks(self._clocks.found, self._clocks.count)
+
+    def tell_clocks(self, found: Iterable[ClockFinding], count: int) -> None:
+        """Clocks that were set back, `count` times in all."""
+        told = [AuditFinding(c.problem, {"line": c.line, "seconds": f"{c.seconds:.0f}"}, True) for c in found]
+        self.findings += told
+        self.more += count - len(told)
+
+    def _grow(self, raw: bytes) -> None:
         self._frontier.add(leaf_hash(raw))
         self.lines += 1
+        self.bytes += len(raw) + 1
         if self.lines in self._sizes:
             self.roots[self.lines] = self._frontier.root()
 
-    def end(self, still_torn: Callable[[int], bool]) -> None:
-        """After the last line; `still_torn` looks again at a line that may have been just being written."""
-        if self._torn is not None and still_torn(self._torn):
-            self._found("torn_unacknowledged", line=self._torn)
-        for clock in self._clocks.found:
-            facts = {"line": clock.line, "seconds": f"{clock.seconds:.0f}"}
-            self.findings.append(AuditFinding(clock.problem, facts, advisory=True))
-        if self._clocks.count > len(self._clocks.found):
-            self.more += self._clocks.count - len(self._clocks.found)
+    def _clock(self, entry: Mapping[str, Any]) -> None:
+        boot, boottime, utc = (entry.get(name) for name in ("boot_id", "clock_boottime", "clock_utc"))
+        if isinstance(boot, str) and isinstance(boottime, (int, float)):
+            self._clocks.add(
+                self._due, boot.encode(), boottime, utc.encode() if isinstance(utc, str) else None
+            )
 
     def _chained(self, entry: Mapping[str, Any]) -> None:
         due, seq = self._due, entry.get("seq")
@@ -122,7 +148,7 @@ class LinePass:
 
     def _checkpoint(self, entry: Mapping[str, Any]) -> None:
         epoch, sha256 = entry.get("epoch"), entry.get("note_sha256")
-        if isinstance(epoch, int) and isinstance(sha256, str):
+        if entry.get("event") == "log.checkpoint" and isinstance(epoch, int) and isinstance(sha256, str):
             self.named.append(Named(epoch, self._due, sha256))
 
     def _found(self, code: str, *, advisory: bool = False, **facts: Any) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count, pairwise, takewhile
 from pathlib import Path
+from typing import Any
 
 from playe_assets.core.errors import IntegrityError
 from playe_assets.custody.audit_lines import AuditFinding, Named
@@ -88,7 +89,7 @@ def _follow(chain: Chain) -> None:
     try:
         follow(gapless, chain.key0)
     except IntegrityError as problem:
-        chain.findings.append(AuditFinding(problem.code, problem.facts))
+        chain.findings.append(AuditFinding(problem.code, _with_cause(problem)))
         held = int(problem.facts.get("epoch", 0))
     chain.keys = {0: chain.key0, **{n + 1: chain.checkpoints[n].next_key for n in range(held)}}
     if held == len(chain.notes):
@@ -127,7 +128,7 @@ def against_lines(
 
 
 def private_key(chain: Chain, folder: Path) -> Iterator[AuditFinding]:
-    """The private key that is there must be the one that the newest checkpoint announced."""
+    """The private key that is there must be the one that the newest checkpoint announced: a rollback breaks that."""
     due, keys = chain.newest + 1, EpochKeys(folder / "keys")
     try:
         present = keys.present() if keys.folder.is_dir() else None
@@ -136,7 +137,7 @@ def private_key(chain: Chain, folder: Path) -> Iterator[AuditFinding]:
     if due not in chain.keys:
         return  # the chain is broken before it, which another finding says
     if present is None:
-        yield AuditFinding("keys_elsewhere", {"path": str(keys.folder)}, advisory=True)
+        yield AuditFinding("keys_absent", {"path": str(keys.folder)})
         return
     later = [epoch for epoch in present if epoch > due]
     if later:
@@ -183,8 +184,10 @@ def _note_of_witness(
     if own == kept:
         return  # the checkpoint itself is held against the lines
     key = chain.keys.get(epoch)
-    if (chain.origin not in (None, kept.origin)) or (key is not None and not _signed(note, key)):
-        yield AuditFinding("witness_foreign", {**facts, "origin": kept.origin, "here": chain.origin or "-"})
+    if chain.origin not in (None, kept.origin):
+        yield AuditFinding("witness_foreign", {**facts, "origin": kept.origin, "here": chain.origin})
+    elif key is not None and not _signed(note, key):
+        yield AuditFinding("witness_unsigned", facts)
     elif own is not None:
         yield AuditFinding("witness_forked", facts)
     elif kept.size > lines:
@@ -193,6 +196,12 @@ def _note_of_witness(
         yield AuditFinding("witness_changed", facts)
     elif epoch > chain.newest:
         yield AuditFinding("witness_checkpoint_gone", {**facts, "newest": chain.newest})
+
+
+def _with_cause(problem: IntegrityError) -> dict[str, Any]:
+    """Its facts, the problem that caused it as an error that speaks both languages."""
+    cause = problem.__cause__
+    return {**problem.facts, "problem": cause} if isinstance(cause, IntegrityError) else problem.facts
 
 
 def _signed(note: str, key: str) -> bool:

@@ -18,13 +18,19 @@ Line = tuple[int, dict[str, Any] | None, bytes]
 def last(log: CustodyLog, count: int, case_id: str | None = None) -> tuple[list[Line], int]:
     """The last `count` lines (of a case where one is named), and the index of the line that comes after them all."""
     needle = _needle(case_id)
-    start = 0 if needle else max(0, log.head().lines - count)
+    # Whole files are passed over where the newest two hold enough.
+    start = log.files()[-2][1] if needle == b"" and len(log.files()) > 1 else 0
     kept: deque[tuple[int, bytes]] = deque(maxlen=count)
-    after = start
-    for index, raw in log.lines(start):
-        after = index + 1
-        if needle in raw:
-            kept.append((index, raw))
+    while True:
+        after = start
+        for index, raw in log.lines(start):
+            after = index + 1
+            if needle in raw:
+                kept.append((index, raw))
+        if not start or len(kept) == count:
+            break
+        start = 0
+        kept.clear()
     lines = [(index, parse(raw), raw) for index, raw in kept]
     if lines and lines[-1][1] is None and lines[-1][0] == after - 1:
         after -= 1  # perhaps it is just being written: it is shown when it is whole, or when another follows
