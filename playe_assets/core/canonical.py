@@ -16,10 +16,19 @@ from collections.abc import Mapping
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
+_SCALARS = frozenset({str, int, float, bool})
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def to_plain(value: Any) -> Any:
     """`value` as JSON types only: dataclasses become dicts, tuples lists, enums their value."""
+    kind = type(value)
+    if (
+        value is None or kind in _SCALARS
+    ):  # nearly all there is in a record; the questions below cost far more
+        return value
+    if kind is dict:
+        return {k if type(k) is str else str(k): to_plain(v) for k, v in value.items()}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: to_plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, enum.Enum):
@@ -80,9 +89,7 @@ def canonical_json(value: Any) -> bytes:
     Raises:
         ValueError: a float that is NaN or infinite, which JSON cannot carry.
     """
-    return json.dumps(
-        to_plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    ).encode("utf-8")
+    return _ENCODER.encode(to_plain(value)).encode("utf-8")
 
 
 def digest(value: Any) -> str:

@@ -65,15 +65,15 @@ class CustodyLog:
         prepared = [self._prepared(entry) for entry in entries]
         if not prepared:
             return []
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        if not self._sync.check():
-            self._take_over()
         if self.rotate_bytes and self._size() >= self.rotate_bytes:
             self._rotate()
-        with self._appending.held():
-            self._sync.check()
-            file, head, run = self._current()
-            head = self._write(file, head, prepared, run)
+        while True:
+            with self._appending.held():
+                if self._sync.check():
+                    file, head, run = self._current()
+                    head = self._write(file, head, prepared, run)
+                    break
+            self._take_over()
         self._sync.settle(file, run, head.lines)
         return list(range(head.lines - len(prepared), head.lines))
 

@@ -93,6 +93,7 @@ class FileLock:
 
 
 def _opened(path: Path) -> Descriptor:
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
         return Descriptor(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640))
     except OSError as problem:

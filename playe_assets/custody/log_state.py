@@ -11,9 +11,8 @@ import os
 import struct
 import uuid
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from playe_assets.custody.log_lock import Descriptor
 
@@ -25,8 +24,7 @@ _SIZE = 4096
 NO_RUN = bytes(8)
 
 
-@dataclass(frozen=True)
-class HeadSlot:
+class HeadSlot(NamedTuple):
     """The head of the log as the last writer left it."""
 
     run: bytes
@@ -37,8 +35,7 @@ class HeadSlot:
     last_hash: str
 
 
-@dataclass(frozen=True)
-class SyncedSlot:
+class SyncedSlot(NamedTuple):
     """How far the log is on the disk."""
 
     run: bytes = NO_RUN
@@ -53,6 +50,9 @@ class SyncedSlot:
     """The last fsync failed, and nobody has written the unsynced tail again since."""
     in_doubt: bool = False
     """An fsync began and nobody wrote down how it ended: its process was killed."""
+
+
+NOTHING_SYNCED = SyncedSlot()
 
 
 def boot_id() -> str | None:
@@ -81,11 +81,11 @@ class LogState:
         """Only under the append lock."""
         self._put(0, _HEAD, slot.run, slot.inode, slot.size, slot.lines, bytes.fromhex(slot.last_hash))
 
-    def synced(self) -> SyncedSlot | None:
-        """How far the log is synced, or None: not known."""
+    def synced(self) -> SyncedSlot:
+        """How far the log is synced; a slot of zeros where that is not known."""
         found = self._get(1, _SYNCED)
         if found is None:
-            return None
+            return NOTHING_SYNCED
         run, inode, size, lines, failures, flags = found[1:]
         return SyncedSlot(run, inode, size, lines, failures, bool(flags & 1), bool(flags & 2))
 
@@ -99,7 +99,9 @@ class LogState:
             with suppress(OSError):
                 flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if make else 0)
                 self._file = Descriptor(os.open(self.path, flags, 0o640))
-                if os.fstat(self._file.fileno()).st_size < _SIZE:  # so that a full disk has room for the slots
+                if (
+                    os.fstat(self._file.fileno()).st_size < _SIZE
+                ):  # so that a full disk has room for the slots
                     os.pwrite(self._file.fileno(), bytes(_SIZE - 2 * _SLOT), 2 * _SLOT)
         return self._file
 
@@ -126,4 +128,4 @@ class LogState:
 
 
 def _digest(place: int, body: bytes) -> bytes:
-    return hashlib.sha256(bytes([place]) + body).digest()[:_DIGEST]
+    return hashlib.blake2b(body, digest_size=_DIGEST, person=b"%d" % place).digest()

@@ -9,7 +9,6 @@ of which nobody wrote down how it ended.
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 from playe_assets.core.errors import IntegrityError
@@ -39,12 +38,15 @@ class GroupSync:
         Raises:
             IntegrityError: an fsync failed since this process first looked (`custody.poisoned`).
         """
-        slot = self.state.synced() or SyncedSlot()
+        return not self._checked().poisoned
+
+    def _checked(self) -> SyncedSlot:
+        slot = self.state.synced()
         if slot.failures > _KNOWN_FAILURES.setdefault(self._key, slot.failures):
             _STOPPED.add(self._key)
         if self._key in _STOPPED:
             raise IntegrityError("custody.poisoned", path=str(self.path))
-        return not slot.poisoned
+        return slot
 
     def settle(self, file: Descriptor, run: bytes | None, lines: int) -> None:
         """Return once the log's first `lines` lines are on the disk, by this process or another.
@@ -60,22 +62,24 @@ class GroupSync:
             OSError: the disk refused; from now on no process writes.
         """
         with self.lock.held(lambda: self._covers(run, lines)) as leads:
-            if leads and not self._covers(run, lines):
+            if leads:
                 self.sync(file, run, lines)
 
     def sync(self, file: Descriptor, run: bytes | None, lines: int) -> None:
-        """Sync everything that is written by now. Only under the lock."""
-        self.check()
-        known = self.state.synced() or SyncedSlot()
+        """Sync everything that is written by now, unless somebody has. Only under the lock."""
+        known = self.state.synced()
+        if known.run == run and known.lines >= lines:
+            return
+        self._checked()
         head = self.state.head()
         inode = os.fstat(file.fileno()).st_ino
         if head is None or head.inode != inode or head.run != run:
-            done = replace(known, in_doubt=False)  # counts nothing as synced but what was before
+            done = known._replace(in_doubt=False)  # counts nothing as synced but what was before
         else:
             done = SyncedSlot(head.run, inode, head.size, head.lines, known.failures)
         if known.in_doubt:
             write_again(self.path, known)
-        self.state.put_synced(replace(known, in_doubt=True))
+        self.state.put_synced(known._replace(in_doubt=True))
         self.sync_or_stop(file, known)
         self.state.put_synced(done)
 
@@ -85,7 +89,7 @@ class GroupSync:
             os.fdatasync(file.fileno())
         except OSError as problem:
             _STOPPED.add(self._key)
-            self.state.put_synced(replace(known, failures=known.failures + 1, poisoned=True, in_doubt=False))
+            self.state.put_synced(known._replace(failures=known.failures + 1, poisoned=True, in_doubt=False))
             said = text("custody_log.sync_failed", path=str(self.path))
             raise OSError(problem.errno, f"{problem.strerror}: {said}") from problem
 
@@ -96,7 +100,7 @@ class GroupSync:
         """
         if self.check():
             return None
-        known = self.state.synced() or SyncedSlot()
+        known = self.state.synced()
         count = write_again(self.path, known)
         self.sync_or_stop(Descriptor(os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)), known)
         self.state.put_synced(SyncedSlot(failures=known.failures))
@@ -104,7 +108,7 @@ class GroupSync:
 
     def _covers(self, run: bytes | None, lines: int) -> bool:
         slot = self.state.synced()
-        return slot is not None and run is not None and slot.run == run and slot.lines >= lines
+        return slot.run == run and slot.lines >= lines
 
 
 def write_again(path: Path, known: SyncedSlot) -> int:
