@@ -40,11 +40,11 @@ def build(ctx: click.Context, name: str, machine: bool) -> None:
     fields = {c.name: model_field(c, None) for c in cards}
     began = time.monotonic()
     with cli_recorder(settings).record(
-        "processing.model_built", step="models build", model=fields, params=dict(use.variant)
-    ) as work:
+        "processing.model_built", step="models build", model=fields, params=dict(use.variant),
+        inputs=[str(f["weights_sha256"]) for f in fields.values()], ai_class=cards[0].ai_class.value,
+    ) as work:  # fmt: skip
         network = built(use, settings)
         graph = hashlib.sha256(network.onnx).hexdigest() if network.onnx else None
-        work.inputs += [str(f["weights_sha256"]) for f in fields.values()]
         work.outputs += [graph] if graph else []
     seconds = round(time.monotonic() - began, 2)
     if machine:
@@ -94,15 +94,18 @@ def certified_and_recorded(use: ModelUse, settings: Settings, recorder: Recorder
     """
     from playe_assets.examination.engine import model_field
     from playe_assets.examination.models_engine import cards_for, certified
+    from playe_assets.inference.golden import SEEDS
 
-    fields = {c.name: model_field(c, None) for c in cards_for(use, settings)}
+    cards = cards_for(use, settings)
+    fields = {c.name: model_field(c, None) for c in cards}
     with recorder.record(
-        "processing.model_certified", step="models certify", model=fields, params=dict(use.variant)
-    ) as work:
+        "processing.model_certified", step="models certify", model=fields, params=dict(use.variant),
+        inputs=[str(f["weights_sha256"]) for f in fields.values()], ai_class=cards[0].ai_class.value,
+        precision=settings.target.precision, seed={"golden": list(SEEDS)},
+    ) as work:  # fmt: skip
         made = certified(use, settings)
-        work.inputs += [str(f["weights_sha256"]) for f in fields.values()]
         work.outputs.append(made.sha256)
         work.checks.append({"check": "certificate", "model": use.name, "sha256": made.sha256,
                             "verdict": made.verdict, "reasons": list(made.reasons)})  # fmt: skip
-        work.extra |= {"runtime": dict(made.place), "precision": settings.target.precision}
+        work.extra["runtime"] = dict(made.place)
     return made

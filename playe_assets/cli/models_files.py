@@ -29,7 +29,12 @@ def pull(ctx: click.Context, names: tuple[str, ...], machine: bool) -> None:
     wanted = [card_of(name, cards) for name in names]
     recorder, rows = cli_recorder(settings), []
     for card in wanted:
-        with recorder.record("custody.weights_pulled", step="models pull", model=model_field(card)) as work:
+        with recorder.record(
+            "custody.weights_pulled",
+            step="models pull",
+            model=model_field(card),
+            ai_class=card.ai_class.value,
+        ) as work:
             with _bar(said, card.name, quiet=machine) as progress:
                 path = fetch.pull(card, settings.weights, progress)
             work.outputs.append(str(card.sha256))
@@ -57,7 +62,7 @@ def import_(ctx: click.Context, file: Path, card: Path | None, machine: bool) ->
     with cli_recorder(settings).record("custody.weights_imported", step="models import") as work:
         made = import_with_card(file, card, settings) if card else import_known(file, settings)
         work.outputs.append(str(made.sha256))
-        work.extra["model"] = model_field(made)
+        work.extra.update(model=model_field(made), ai_class=made.ai_class.value)
     if machine:
         as_json({"name": made.name, "file": made.file, "sha256": made.sha256, "licence": made.licence,
                  "commercial_use": made.commercial_use})  # fmt: skip

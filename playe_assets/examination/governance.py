@@ -189,9 +189,9 @@ def _deciding(card: ModelCard, event: str, step: str, recorder: Recorder) -> Ite
     model = {"name": card.name, "version": card.version, "weights_sha256": card.sha256,
              "card_sha256": card.facts_sha256, "licence": card.licence}  # fmt: skip
     told: dict[str, Any] = {"state": _EVENTS[event], "why": "", "evidence": [], "licence_accepted": None}
-    with recorder.record(event, step=step, model=model, ai_class=card.ai_class.value) as work:
+    inputs = [str(card.sha256)]
+    with recorder.record(event, step=step, model=model, ai_class=card.ai_class.value, inputs=inputs) as work:
         yield told
-        work.inputs.append(str(card.sha256))
         work.extra["model"] = {**model, "approval": told}
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 VERSION = 1
 """Raised whenever a tile would look different: older certificates are then no longer valid."""
+SEEDS = (20, 21, 22, 23)
+"""Of the photo (texture and sensor noise), the text's digits and its noise, and the tile of noise."""
 FLAT = {"black": 0, "white": 255, "grey": 128}
 _DIGITS = (31599, 11415, 29671, 29647, 23497, 31183, 31215, 29257, 31727, 31695)
 """The digits as 3 x 5 px, 15 bits each, row by row from the most significant."""
@@ -52,7 +54,7 @@ def _grid(height: int, width: int) -> tuple[Plane, Plane]:
 
 def _photo(height: int, width: int) -> Plane:
     """Smooth shading, texture that falls off with frequency, hard edges, a little sensor noise."""
-    rng = np.random.default_rng(20)
+    rng = np.random.default_rng(SEEDS[0])
     y, x = _grid(height, width)
     base = np.stack([0.55 - 0.25 * y, 0.5 - 0.1 * y + 0.1 * x, 0.45 + 0.2 * y], axis=2)
     for cells, share in ((4, 0.2), (9, 0.12), (19, 0.07), (41, 0.05)):
@@ -95,7 +97,7 @@ def _text(height: int, width: int) -> Plane:
 
 
 def _ink() -> Iterator[Plane]:
-    rng = np.random.default_rng(21)
+    rng = np.random.default_rng(SEEDS[1])
     while True:
         bits = _DIGITS[int(rng.integers(10))]
         yield np.array([bits >> k & 1 for k in range(14, -1, -1)], float).reshape(5, 3)
@@ -116,12 +118,12 @@ def _face(height: int, width: int) -> Plane:
         picture[(np.abs(x - side) < 0.15) & (np.abs(y + 0.27) < 0.025)] = (0.2, 0.14, 0.1)
     picture[(np.abs(x - 0.02) < 0.035) & (np.abs(y - 0.08) < 0.12)] *= 0.85
     picture[x**2 / 0.05 + (y - 0.38) ** 2 / 0.004 < 1] = (0.68, 0.28, 0.27)
-    return picture + np.random.default_rng(22).normal(0, 0.008, picture.shape)
+    return picture + np.random.default_rng(SEEDS[2]).normal(0, 0.008, picture.shape)
 
 
 def _noise(height: int, width: int) -> Plane:
     """Every sample independent and uniform: the hardest input for a reduced precision."""
-    return np.random.default_rng(23).random((height, width, 3))
+    return np.random.default_rng(SEEDS[3]).random((height, width, 3))
 
 
 def _colour(height: int, width: int) -> Plane:
