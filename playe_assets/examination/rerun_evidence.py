@@ -122,8 +122,9 @@ def _files(folder: Path) -> list[Path]:
 def limits_of(extract: Sequence[Mapping[str, Any]]) -> Limits:
     """What one file might cost at the original intake, as the extract states it, else what it may cost now."""
     for line in extract:
-        stated = (line.get("params") or {}).get("limits")
-        if line.get("event") == "processing.identified" and stated:
+        params = line.get("params")
+        stated = params.get("limits") if isinstance(params, dict) else None
+        if line.get("event") == "processing.identified" and isinstance(stated, dict):
             try:
                 return from_plain(Limits, stated)
             except TypeError:

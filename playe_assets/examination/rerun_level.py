@@ -135,12 +135,9 @@ def _flat(word: str, values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _threads(extract: Sequence[Mapping[str, Any]]) -> int | None:
     """Threads of the last enhancement that the extract records."""
-    stated = [
-        (line.get("runtime") or {}).get("threads")
-        for line in extract
-        if line.get("event") == "processing.enhance"
-    ]
-    return next((int(n) for n in reversed(stated) if n is not None), None)
+    runtimes = [line.get("runtime") for line in extract if line.get("event") == "processing.enhance"]
+    stated = [r.get("threads") for r in runtimes if isinstance(r, dict)]
+    return next((n for n in reversed(stated) if isinstance(n, int)), None)
 
 
 def blas_kernel() -> str | None:

@@ -122,6 +122,11 @@ def _entry(
     yield from _outputs(log.of("processing.enhance", exhibit), [d["sha256"] for d in mine], exhibit,
                         "processing.enhance")  # fmt: skip
     lines = log.of("processing.step", exhibit)
+    named = {f"{step['number']} {step['use']}" for step in entry["steps"]}
+    for line in lines:
+        if line.get("step") not in named:
+            yield Words("check.records.unnamed", about=f"{exhibit} {line.get('step')}", seq=line["seq"])
+            break
     for step in entry["steps"]:
         name = f"{step['number']} {step['use']}"
         found = [line for line in lines if line.get("step") == name]
