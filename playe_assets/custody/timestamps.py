@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import time
+import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from http.client import HTTPException
@@ -68,6 +69,8 @@ def verify_token(token: bytes, data: bytes, roots_pem: bytes) -> TokenFacts:
     Raises:
         IntegrityError: the token is none, is of other data, or no given root vouches for its signer.
     """
+    from cryptography.x509 import ExtendedKeyUsage
+    from cryptography.x509.oid import ExtendedKeyUsageOID
     from rfc3161_client import VerificationError, VerifierBuilder
 
     response = _decoded(token)
@@ -76,9 +79,16 @@ def verify_token(token: bytes, data: bytes, roots_pem: bytes) -> TokenFacts:
         verifier.verify_message(response, data)
     except (VerificationError, ValueError) as problem:
         raise IntegrityError("timestamp.refused", problem=_plain(str(problem))) from None
-    info = response.tst_info
+    info, signer = response.tst_info, _signer(response)
+    # RFC 3161, 2.3: for time stamping and nothing else. The reader takes a certificate that may do more as well.
+    if list(signer.extensions.get_extension_for_class(ExtendedKeyUsage).value) != [
+        ExtendedKeyUsageOID.TIME_STAMPING
+    ]:
+        raise IntegrityError(
+            "timestamp.refused", problem="the signer's certificate is good for more than time stamps"
+        )
     stamped = info.gen_time.isoformat().replace("+00:00", "Z")
-    return TokenFacts(stamped, _signer(response).subject.rfc4514_string(), info.serial_number)
+    return TokenFacts(stamped, signer.subject.rfc4514_string(), info.serial_number)
 
 
 def _plain(problem: str) -> str:
@@ -169,10 +179,10 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 def _post(url: str, question: bytes, timeout_s: float) -> bytes:
     if not url.startswith(("http://", "https://")):
         raise IntegrityError("timestamp.url", url=url)
-    asked = urllib.request.Request(url, question, {"Content-Type": QUERY, "Accept": REPLY})
     deadline = time.monotonic() + timeout_s
     opener = urllib.request.build_opener(_NoRedirect())
     try:
+        asked = urllib.request.Request(url, question, {"Content-Type": QUERY, "Accept": REPLY})
         with opener.open(asked, timeout=timeout_s) as reply:
             kind = reply.headers.get_content_type()
             if kind != REPLY:
@@ -186,6 +196,8 @@ def _post(url: str, question: bytes, timeout_s: float) -> bytes:
                 if time.monotonic() > deadline:
                     raise TimeoutError
     except (OSError, HTTPException, ValueError) as problem:
+        if isinstance(problem, urllib.error.HTTPError):
+            problem.close()
         said = str(problem) or type(problem).__name__
         raise TransientError("timestamp.unreachable", url=url, problem=said) from problem
     return bytes(answer)
