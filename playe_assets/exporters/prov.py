@@ -92,11 +92,10 @@ def _own(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 def _entity(e: Entity) -> dict[str, Any]:
     plan = [_name("prov:Plan")] if e.kind == "preset" else []
-    size = {"$": str(e.size), "type": "xsd:long"} if e.size is not None else None
     return {
         "prov:label": e.name,
         "prov:type": [*plan, _name(f"playe:{e.kind}")],
-        **_own({"sha256": e.sha256, "bytes": size, "media_type": e.media_type, "number": e.number,
+        **_own({"sha256": e.sha256, "bytes": e.size, "media_type": e.media_type, "number": e.number,
                 "exhibit": e.root, "width_px": e.width, "height_px": e.height, **e.facts}),
     }  # fmt: skip
 
