@@ -27,18 +27,20 @@ def audit() -> None:
 @click.option("--key", metavar="VKEY", help="The log's first key, from elsewhere; default: custody_key.")
 @click.option("--tsa-roots", type=_FILE, metavar="PEM",
               help="Roots of the time-stamping authority; default: tsa_roots of the settings.")  # fmt: skip
-@click.option("--copy", "is_copy", is_flag=True, help="This is a copy without the private key; do not miss it.")
+@click.option(
+    "--copy", "is_copy", is_flag=True, help="This is a copy without the private key; do not miss it."
+)
 @click.option("--json", "machine", is_flag=True, help="Print JSON.")
 @click.pass_context
 def verify(
     ctx: click.Context, witness: Path | None, key: str | None, tsa_roots: Path | None, is_copy: bool, machine: bool
 ) -> None:  # fmt: skip
-    """Read the whole log and hold it against its checkpoints and keys; exit 1 if anything is wrong.
+    """Hold the log against its checkpoints and keys.
 
-    With --checkpoint, also against what was kept outside the laboratory: only that finds out a log that was
+    Reads every line; exit code 1 if anything is wrong. With --checkpoint, also against what was kept outside the laboratory: only that finds out a log that was
     exchanged as a whole for an older copy.
     """
-    from playe_assets.cli.case import counting
+    from playe_assets.cli.case_verify import counting
     from playe_assets.custody.audit import audit as run_audit
     from playe_assets.custody.audit import witness_from
     from playe_assets.examination.settings import load_settings
@@ -67,7 +69,10 @@ def verify(
 @click.option("--json", "machine", is_flag=True, help="Print the raw lines (JSONL).")
 @click.pass_context
 def tail(ctx: click.Context, follow: bool, count: int, case_id: str | None, machine: bool) -> None:
-    """Print the log's last lines, readable: number, UTC, status, operation, case, exhibit and step, who."""
+    """Print the log's last lines, readable.
+
+    Number, UTC, status, operation, then case, exhibit and step, and who asked for it.
+    """
     from playe_assets.custody.log_tail import followed, last
     from playe_assets.examination.settings import load_settings
 
@@ -91,7 +96,10 @@ def tail(ctx: click.Context, follow: bool, count: int, case_id: str | None, mach
 @click.option("--checkpoint-epoch", "epoch", type=click.IntRange(0), metavar="N",
               help="Under this checkpoint instead of the newest.")  # fmt: skip
 def proof(seq: int, epoch: int | None) -> None:
-    """Print, as JSON, the proof that line SEQ stands in the log under a signed checkpoint."""
+    """Print the proof that line SEQ is in the log.
+
+    JSON: the line, its leaf hash, the path to the root (RFC 6962), the signed checkpoint, the first key.
+    """
     from playe_assets.custody.export import prove
     from playe_assets.examination.settings import load_settings
 
@@ -107,12 +115,16 @@ def proof(seq: int, epoch: int | None) -> None:
 @click.option("--json", "machine", is_flag=True, help="Print JSON.")
 @click.pass_context
 def export(ctx: click.Context, case_id: str, out: Path, single: bool, machine: bool) -> None:
-    """Write a case's lines with proofs, checkpoints and a verifier, for a stranger to check offline."""
+    """Write a case's lines with proofs and a verifier.
+
+    A stranger checks the folder offline, with Python and its package cryptography alone; its README.txt says how.
+    """
     from playe_assets.cli.recorded import cli_recorder
-    from playe_assets.custody.export import export_case
+    from playe_assets.custody.export import check_export, export_case
     from playe_assets.examination.settings import load_settings
 
     said, settings = sayer(ctx), load_settings()
+    check_export(settings.log, case_id, out.absolute())
     with cli_recorder(settings, case_id).record(
         "custody.log_exported", step="audit export", params={"single": single}
     ) as work:
@@ -131,7 +143,10 @@ def export(ctx: click.Context, case_id: str, out: Path, single: bool, machine: b
 @click.option("--json", "machine", is_flag=True, help="Print JSON.")
 @click.pass_context
 def checkpoint(ctx: click.Context, machine: bool) -> None:
-    """Sign a checkpoint over the log as it is now, and time-stamp it where an authority is set."""
+    """Sign a checkpoint over the log as it is now.
+
+    It is time-stamped where tsa_url is set. Keep a copy of the .note file outside the laboratory.
+    """
     from playe_assets.cli.recorded import cli_recorder
     from playe_assets.custody.note import digest
     from playe_assets.examination.settings import load_settings
@@ -161,7 +176,10 @@ def checkpoint(ctx: click.Context, machine: bool) -> None:
 @audit.command()
 @click.pass_context
 def key(ctx: click.Context) -> None:
-    """Print the log's first key: publish it, and pin it as custody_key in laboratory.yaml."""
+    """Print the log's first key, to publish and pin.
+
+    Whoever knows it can check every checkpoint; pin it as custody_key in laboratory.yaml.
+    """
     from playe_assets.examination.settings import load_settings
 
     click.echo(load_settings().checkpoints.key0())
@@ -228,13 +246,13 @@ def _line(entry: dict[str, Any] | None, said: Any, with_case: bool) -> str:
     operator = entry.get("operator") or {}
     parts = [
         f"{entry['seq']:>6}",
-        str(entry.get("t_end_utc") or entry.get("t_start_utc") or "")[:19].replace("T", " "),
+        str(entry.get("t_end_utc") or entry.get("t_start_utc") or "")[:19].replace("T", " ") + "Z",
         f"{said(f'status.{status}') if status in _STATUS else '':<9}",
         f"{word:<34}",
         " · ".join(str(p) for p in place if p),
         f"({operator['id']})" if operator.get("id") else "",
     ]
-    text = "  ".join(part for part in parts if part)
+    text = "  ".join(part for part in parts if part).rstrip()
     error = (entry.get("error") or {}).get("message")
     return f"{text}\n{'':>8}{error}" if error else text
 

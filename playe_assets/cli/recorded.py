@@ -14,6 +14,7 @@ RECORDED: Final[Mapping[str, tuple[str, ...]]] = {
     "up": ("custody.services",),
     "case submit": ("custody.submitted",),
     "case export": ("custody.exported",),
+    "case verify": ("custody.case_verified",),
     "audit checkpoint": ("custody.checkpointed",),
     "audit export": ("custody.log_exported",),
     "report verify": ("custody.report_verified",),
@@ -31,7 +32,6 @@ RECORDED: Final[Mapping[str, tuple[str, ...]]] = {
 ONLY_LOOK: Final[Mapping[str, str]] = {
     "case list": "prints what the cases' own files say",
     "case show": "prints what the case's own files and Dagster say",
-    "case verify": "reads and compares; it must work on a copy that nobody may write, and on a log that is broken",
     "audit key": "prints the log's first public key",
     "audit proof": "prints a proof out of the log",
     "audit tail": "prints lines of the log; a line about that would call for the next",

@@ -49,6 +49,11 @@ class Verification:
     not_compared: tuple[NotCompared, ...] = ()
     """What was not there to compare with; no differences."""
 
+    log_holds: bool = True
+    """Whether the log's own chain does; nothing should be added to one that does not."""
+    read: tuple[str, ...] = ()
+    """sha256 of the JSON of each report and notice, as it lies there."""
+
     @property
     def holds(self) -> bool:
         """Whether nothing differs."""
@@ -119,4 +124,5 @@ def verify_case(
     )
     reports = sum(1 for d in held.values() if d.kind == "report")
     return Verification(case_id, objects.total, reports, lines, in_order(told), dagster.compared,
-                        (*skipped, *dagster.not_compared))  # fmt: skip
+                        (*skipped, *dagster.not_compared), finding is None,
+                        tuple(d.json_sha256 for d in held.values()))  # fmt: skip

@@ -74,6 +74,7 @@ def received(folder: CaseFolder, objects: Objects) -> Iterator[Difference]:
             for exhibit in delivery.exhibits:
                 if objects.lacks(exhibit.sha256):
                     facts = {"exhibit": exhibit.number, "sha256": exhibit.sha256}
+                    objects.named.add(exhibit.sha256)
                     yield Difference("exhibit_absent", facts)
     except IntegrityError as problem:
         yield Difference("error", {"message": str(problem)})

@@ -208,3 +208,28 @@ def test_the_command_says_that_dagster_was_not_compared(copied):
     result = CliRunner().invoke(playe, ["case", "verify", CASE])
     assert result.exit_code == 0
     assert "Not compared: Dagster's metadata: there is no storage" in result.stdout
+
+
+def test_the_outcome_is_recorded_in_the_log_with_what_differs(copied):
+    assert CliRunner().invoke(playe, ["case", "verify", CASE]).exit_code == 0
+    last = copied.log(CASE)[-1]
+    assert (last["event"], last["status"], last["checks"]) == (
+        "custody.case_verified", "ok", [{"check": "case", "state": "holds"}])  # fmt: skip
+    copied.case(CASE).store.path(copied.reports(CASE)[0]["findings"]["exhibits"][0]["sha256"]).unlink()
+    assert CliRunner().invoke(playe, ["case", "verify", CASE]).exit_code == 1
+    checks = copied.log(CASE)[-1]["checks"]
+    assert {"check": "case", "state": "fails"} in checks
+    assert {"check": "exhibit_absent", "state": "fails"} in checks
+    assert CliRunner().invoke(playe, ["case", "verify", CASE, "--no-record"]).exit_code == 1
+    assert copied.log(CASE)[-1]["checks"] == checks
+    assert [d.code for d in _verify(copied).differences] == ["exhibit_absent"], "the records alter nothing"
+
+
+def test_a_log_that_does_not_hold_is_left_as_it_is_found(copied):
+    path = copied.settings.log_path
+    path.write_bytes(path.read_bytes().replace(b"Small Operator", b"Large Operator", 1))
+    before = path.read_bytes()
+    result = CliRunner().invoke(playe, ["case", "verify", CASE])
+    assert result.exit_code == 1
+    assert "not recorded" in result.stdout
+    assert path.read_bytes() == before
