@@ -128,8 +128,9 @@ def _rerun(
 
     exhibits, derivatives, weights = folders
     out, work, threads = how
+    originals = exhibits or _own_store(settings, given)
     above = work.absolute() if work else Path(tempfile.mkdtemp(prefix="playe-rerun-"))
-    places = Places(exhibits or _own_store(settings, given), above / "laboratory", derivatives, weights)
+    places = Places(originals, above / "laboratory", derivatives, weights)
     with stages(STAGES, said, quiet) as watch:
         watched = Watched(watch.stage, lambda stage, what, done, total: watch.progress(
             stage, str(in_language(what, language)), done, total))  # fmt: skip
