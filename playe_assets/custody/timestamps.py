@@ -52,9 +52,12 @@ def request_token(url: str, data: bytes, timeout_s: float = 10.0) -> bytes:
     if response.status != 0:
         said = "; ".join(response.status_string) or "-"
         raise IntegrityError("timestamp.not_granted", url=url, status=response.status, said=said)
-    imprint = response.tst_info.message_imprint
-    asked = question.message_imprint
-    if (imprint.hash_algorithm, imprint.message, response.tst_info.nonce) != (
+    try:
+        info, asked = response.tst_info, question.message_imprint
+        imprint = info.message_imprint
+    except ValueError as problem:
+        raise IntegrityError("timestamp.malformed", problem=str(problem)) from None
+    if (imprint.hash_algorithm, imprint.message, info.nonce) != (
         asked.hash_algorithm, asked.message, question.nonce):  # fmt: skip
         raise IntegrityError("timestamp.other_answer", url=url)
     return answer
@@ -69,24 +72,27 @@ def verify_token(token: bytes, data: bytes, roots_pem: bytes) -> TokenFacts:
     Raises:
         IntegrityError: the token is none, is of other data, or no given root vouches for its signer.
     """
+    roots = _certificates(roots_pem)
+    response = _decoded(token)
+    try:
+        return _judged(response, data, roots)
+    except Exception as problem:
+        # It came from outside: whatever it makes its readers raise (no certificate's version, a broken extension),
+        # nothing vouches for it.
+        raise IntegrityError("timestamp.refused", problem=_plain(str(problem))) from problem
+
+
+def _judged(response: Any, data: bytes, roots: list[Certificate]) -> TokenFacts:
     from cryptography.x509 import ExtendedKeyUsage
     from cryptography.x509.oid import ExtendedKeyUsageOID
     from rfc3161_client import VerificationError, VerifierBuilder
 
-    response = _decoded(token)
-    verifier = VerifierBuilder(roots=_certificates(roots_pem)).build()
-    try:
-        verifier.verify_message(response, data)
-    except (VerificationError, ValueError) as problem:
-        raise IntegrityError("timestamp.refused", problem=_plain(str(problem))) from None
+    VerifierBuilder(roots=roots).build().verify_message(response, data)
     info, signer = response.tst_info, _signer(response)
-    # RFC 3161, 2.3: for time stamping and nothing else. The reader takes a certificate that may do more as well.
-    if list(signer.extensions.get_extension_for_class(ExtendedKeyUsage).value) != [
-        ExtendedKeyUsageOID.TIME_STAMPING
-    ]:
-        raise IntegrityError(
-            "timestamp.refused", problem="the signer's certificate is good for more than time stamps"
-        )
+    # RFC 3161, 2.3: for time stamping and nothing else. The verifier takes a certificate that may do more as well.
+    uses = signer.extensions.get_extension_for_class(ExtendedKeyUsage)
+    if list(uses.value) != [ExtendedKeyUsageOID.TIME_STAMPING] or not uses.critical:
+        raise VerificationError("the signer's certificate is not for time stamps alone")
     stamped = info.gen_time.isoformat().replace("+00:00", "Z")
     return TokenFacts(stamped, signer.subject.rfc4514_string(), info.serial_number)
 
@@ -107,15 +113,21 @@ def _certificates(pem: bytes) -> list[Certificate]:
 
 
 def _signer(response: Any) -> Certificate:
-    """The certificate that the one signature names, which the verifier has judged."""
+    """The one certificate that the one signature names.
+
+    Two of the same issuer and number could let one be judged for the signature and the other for its use.
+    """
     from cryptography.x509 import load_der_x509_certificate
+    from rfc3161_client import VerificationError
 
     (signed,) = response.signed_data.signer_infos
-    for der in response.signed_data.certificates:
-        certificate = load_der_x509_certificate(der)
-        if (certificate.issuer, certificate.serial_number) == (signed.issuer, signed.serial_number):
-            return certificate
-    raise IntegrityError("timestamp.refused", problem="the signer's certificate is not in the token")
+    carried = [load_der_x509_certificate(der) for der in response.signed_data.certificates]
+    found = [
+        one for one in carried if (one.issuer, one.serial_number) == (signed.issuer, signed.serial_number)
+    ]
+    if len(found) != 1:
+        raise VerificationError(f"{len(found)} certificates are of the signer's issuer and number")
+    return found[0]
 
 
 def _decoded(token: bytes) -> Any:

@@ -119,12 +119,12 @@ def test_a_token_of_other_data_another_root_or_a_changed_byte_is_refused(tsa, tm
             verify_token(token[:cut], DATA, roots)
 
 
-def _signed_by(folder: Path, stamped: bytes) -> bytes:
+def _signed_by(folder: Path, stamped: bytes, *more: str) -> bytes:
     """A response whose TSTInfo `stamped` is signed by the certificate in `folder`, which `openssl ts` may refuse."""
     (folder / "stamped.der").write_bytes(stamped)
     openssl("cms", "-sign", "-binary", "-nodetach", "-in", f"{folder}/stamped.der", "-signer", f"{folder}/tsa.pem",
             "-inkey", f"{folder}/tsa.key", "-econtent_type", "1.2.840.113549.1.9.16.1.4", "-outform", "DER",
-            "-md", "sha256", "-out", f"{folder}/token.der")  # fmt: skip
+            "-md", "sha256", "-out", f"{folder}/token.der", *more)  # fmt: skip
     token = (folder / "token.der").read_bytes()
     body = b"\x30\x03\x02\x01\x00" + token  # granted, and the token
     return b"\x30\x82" + len(body).to_bytes(2) + body
@@ -140,11 +140,11 @@ def _signed_by(folder: Path, stamped: bytes) -> bytes:
     ],
 )
 def test_a_signer_that_is_not_made_for_time_stamping_alone_is_refused(tsa, tmp_path, usage, fit):
+    certified(tmp_path / "signer", usage=usage)
     (tmp_path / "reply.tsr").write_bytes(request_token(tsa.url, DATA))
     openssl("ts", "-reply", "-in", f"{tmp_path}/reply.tsr", "-token_out", "-out", f"{tmp_path}/token.der")
     openssl("cms", "-verify", "-noverify", "-inform", "DER", "-in", f"{tmp_path}/token.der", "-binary",
             "-out", f"{tmp_path}/stamped.der")  # fmt: skip
-    certified(tmp_path / "signer", usage=usage)
     token = _signed_by(tmp_path / "signer", (tmp_path / "stamped.der").read_bytes())
     root = (tmp_path / "signer" / "root.pem").read_bytes()
     if fit:
@@ -153,6 +153,36 @@ def test_a_signer_that_is_not_made_for_time_stamping_alone_is_refused(tsa, tmp_p
     with pytest.raises(IntegrityError) as refused:
         verify_token(token, DATA, root)
     assert refused.value.code == "timestamp.refused"
+
+
+def test_a_certificate_slipped_in_under_the_signer_s_number_does_not_lend_it_its_use(tsa, tmp_path):
+    """The signer may only serve web pages; a self-made certificate of the same issuer and number may stamp time."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    folder = tmp_path / "signer"
+    certified(folder, usage="critical, serverAuth")
+    real = x509.load_pem_x509_certificate((folder / "tsa.pem").read_bytes())
+    key = ec.generate_private_key(ec.SECP256R1())
+    usage = x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.TIME_STAMPING])
+    spoofed = (
+        x509.CertificateBuilder(issuer_name=real.issuer, subject_name=real.subject, public_key=key.public_key(),
+                                serial_number=real.serial_number, not_valid_before=real.not_valid_before_utc,
+                                not_valid_after=real.not_valid_after_utc)
+        .add_extension(usage, critical=True).sign(key, hashes.SHA256())
+    )  # fmt: skip
+    (folder / "more.pem").write_bytes(spoofed.public_bytes(serialization.Encoding.PEM))
+    (tmp_path / "reply.tsr").write_bytes(request_token(tsa.url, DATA))
+    openssl("ts", "-reply", "-in", f"{tmp_path}/reply.tsr", "-token_out", "-out", f"{tmp_path}/token.der")
+    openssl("cms", "-verify", "-noverify", "-inform", "DER", "-in", f"{tmp_path}/token.der", "-binary",
+            "-out", f"{tmp_path}/stamped.der")  # fmt: skip
+    token = _signed_by(folder, (tmp_path / "stamped.der").read_bytes(), "-certfile", f"{folder}/more.pem")
+    assert len(timestamps._decoded(token).signed_data.certificates) == 2
+    for _ in range(8):  # a set of certificates has no order of its own
+        with pytest.raises(IntegrityError) as refused:
+            verify_token(token, DATA, (folder / "root.pem").read_bytes())
+        assert refused.value.code == "timestamp.refused"
 
 
 def _page(_: bytes) -> tuple[int, dict[str, str], bytes]:
