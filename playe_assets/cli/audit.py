@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from playe_assets.cli.screen import as_json, sayer
+from playe_assets.core.errors import CommandError
 
 if TYPE_CHECKING:
     from playe_assets.custody.audit import AuditResult
@@ -37,8 +38,8 @@ def verify(
 ) -> None:  # fmt: skip
     """Hold the log against its checkpoints and keys.
 
-    Reads every line; exit code 1 if anything is wrong. With --checkpoint, also against what was kept outside the laboratory: only that finds out a log that was
-    exchanged as a whole for an older copy.
+    Reads every line; exit code 1 if anything is wrong. With --checkpoint, also against what was kept outside the
+    laboratory: only that finds out a log that was exchanged as a whole for an older copy.
     """
     from playe_assets.cli.case_verify import counting
     from playe_assets.custody.audit import audit as run_audit
@@ -48,6 +49,8 @@ def verify(
     said, settings = sayer(ctx), load_settings()
     kept = witness_from(witness) if witness else None
     roots = tsa_roots or (Path(settings.tsa_roots) if settings.tsa_roots else None)
+    if roots is not None and not roots.is_file():
+        raise CommandError("audit.no_roots", path=str(roots))
     with counting(said, machine) as count:
         found = run_audit(
             settings.log, settings.checkpoints, witness=kept, key0=key,

@@ -18,6 +18,7 @@ from playe_assets.core.texts import text
 from playe_assets.custody.checkpoints import Checkpoints, Kept, follow
 from playe_assets.custody.keys import write_durably
 from playe_assets.custody.log import CustodyLog
+from playe_assets.custody.log_tail import last
 from playe_assets.custody.merkle import included, leaf_hash, root_of_several
 
 FORMAT = "playe-custody-export 1"
@@ -76,13 +77,10 @@ def export_case(
         CommandError: the folder is not empty, or the log has no line of the case.
         IntegrityError: lines, checkpoints and keys do not go together; nothing is written.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise CommandError("audit.folder_in_use", path=str(folder))
+    check_export(log, case_id, folder)
     kept = checkpoints.make()
     size, tree = kept.checkpoint.size, checkpoints.tree
     lines = list(_lines_of(log, case_id, size))
-    if not lines:
-        raise CommandError("audit.no_case", case=case_id, path=str(log.path))
     # The rightmost place is that of a checkpoint made meanwhile by another process: it is not part of this export.
     every = [one for one in checkpoints.all() if one.epoch <= kept.epoch]
     key0 = checkpoints.key0()
@@ -113,6 +111,18 @@ def export_case(
     return Exported(folder, len(lines), kept, {n: hashlib.sha256(c).hexdigest() for n, c in files.items()})
 
 
+def check_export(log: CustodyLog, case_id: str, folder: Path) -> None:
+    """Refuse what cannot be exported, before anything is recorded or signed.
+
+    Raises:
+        CommandError: the folder is not empty, or the log has no line of the case.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise CommandError("audit.folder_in_use", path=str(folder))
+    if not last(log, 1, case_id)[0]:
+        raise CommandError("audit.no_case", case=case_id, path=str(log.path))
+
+
 def _chosen(checkpoints: Checkpoints, epoch: int | None) -> Kept:
     every = checkpoints.all()
     if not every:
@@ -139,9 +149,13 @@ def _hex(hashes: Sequence[bytes]) -> list[str]:
 def _readme(case_id: str, kept: Kept, lines: int, every: Sequence[Kept]) -> str:
     stamped = [one.epoch for one in every if one.token is not None]
     facts = {"case": case_id, "lines": lines, "size": kept.checkpoint.size, "epoch": kept.epoch,
-             "origin": kept.checkpoint.origin, "verifier": VERIFIER,
-             "stamped": f"{stamped[-1]:06d}" if stamped else "NNNNNN", "tokens": len(stamped)}  # fmt: skip
-    return "\n\n".join(text("export.readme", language, **facts).strip() for language in ("en", "ru")) + "\n"
+             "origin": kept.checkpoint.origin, "verifier": VERIFIER, "tokens": len(stamped)}  # fmt: skip
+    parts = []
+    for language in ("en", "ru"):
+        stamps = text("export.stamps", language, newest=f"{stamped[-1]:06d}") if stamped else text(
+            "export.no_stamps", language)  # fmt: skip
+        parts.append(text("export.readme", language, **facts, stamps=stamps).strip())
+    return "\n\n\n".join(parts) + "\n"
 
 
 def _write(folder: Path, files: dict[str, bytes]) -> None:
