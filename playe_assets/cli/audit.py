@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -128,9 +130,12 @@ def export(ctx: click.Context, case_id: str, out: Path, single: bool, machine: b
 
     said, settings = sayer(ctx), load_settings()
     check_export(settings.log, case_id, out.absolute())
-    with cli_recorder(settings, case_id).record(
-        "custody.log_exported", step="audit export", params={"single": single}
-    ) as work:
+    with (
+        _writing(),
+        cli_recorder(settings, case_id).record(
+            "custody.log_exported", step="audit export", params={"single": single}
+        ) as work,
+    ):
         made = export_case(settings.log, settings.checkpoints, case_id, out.absolute(), single=single)
         work.outputs += [made.files["lines.jsonl"], made.files["proof.json"]]
         work.metrics |= {"lines": made.lines, "checkpoint": made.checkpoint.epoch}
@@ -155,7 +160,7 @@ def checkpoint(ctx: click.Context, machine: bool) -> None:
     from playe_assets.examination.settings import load_settings
 
     said, settings = sayer(ctx), load_settings()
-    with cli_recorder(settings).record("custody.checkpointed", step="audit checkpoint") as work:
+    with _writing(), cli_recorder(settings).record("custody.checkpointed", step="audit checkpoint") as work:
         kept = settings.checkpoints.make()
         work.outputs.append(digest(kept.note))
     facts = {"epoch": kept.epoch, "size": kept.checkpoint.size, "root": kept.checkpoint.root.hex(),
@@ -188,6 +193,15 @@ def key(ctx: click.Context) -> None:
     click.echo(load_settings().checkpoints.key0())
     if sys.stdout.isatty():
         click.echo(sayer(ctx)("audit_key"), err=True)
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    """An auditor who may only read is told so in a sentence."""
+    try:
+        yield
+    except PermissionError as problem:
+        raise CommandError("audit.read_only", path=str(problem.filename)) from None
 
 
 def _print(found: AuditResult, path: str, said: Any, language: str) -> None:

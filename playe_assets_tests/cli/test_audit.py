@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -240,3 +241,30 @@ def test_looking_leaves_the_data_root_as_it_was(lab):
     said("audit", "verify")
     said("audit", "tail")
     assert {p: p.read_bytes() for p in root.rglob("*") if p.is_file()} == before
+
+
+def test_an_auditor_who_may_only_read_the_log_verifies_watches_and_proves(lab):
+    """Drops the right to override file modes where the tests run as root."""
+    if os.geteuid() == 0 and shutil.which("setpriv") is None:
+        pytest.skip(
+            "root overrides file modes, and setpriv (util-linux), which drops that right, is not installed"
+        )
+    root = lab.settings.data_root
+    for path in (root, *root.rglob("*")):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    (root / "audit" / "checkpoints" / "keys").chmod(0)
+    drop = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+    plain = {k: v for k, v in os.environ.items() if k not in VARIABLES}
+    told = []
+    for words in (("verify",), ("tail", "-n", "1"), ("proof", "3"), ("checkpoint",)):
+        done = subprocess.run(
+            [*drop, str(Path(sys.executable).with_name("playe")), "audit", *words], capture_output=True, text=True,
+            check=False, timeout=60, env={**plain, "PLAYE_DATA_ROOT": str(root), "PYTHONWARNINGS": "ignore"},
+        )  # fmt: skip
+        told.append((done.returncode, done.stdout + done.stderr))
+    (root / "audit" / "checkpoints" / "keys").chmod(0o700)
+    for path in (root, *root.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    assert [code for code, _ in told] == [0, 0, 0, 2], told
+    assert "The private key was not checked" in told[0][1]
+    assert "may not be written by this user" in told[3][1]
