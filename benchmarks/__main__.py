@@ -14,7 +14,7 @@ from benchmarks.measure import OUT, Figure, Options
 # Quick ones first; `--long` makes `memory` take hours instead of minutes.
 NAMES = (
     "load", "expectations", "steps", "acquisition", "executors", "orchestration",
-    "memory", "inference", "enhance_stage", "mapped", "video", "track_fusion", "crash",
+    "custody", "memory", "inference", "enhance_stage", "mapped", "video", "track_fusion", "crash",
 )  # fmt: skip
 ASKED = ("crash",)
 """Takes a quarter of an hour, so only when it is named."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from playe_assets.core.errors import LockTimeoutError
 
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.0001, 0.002
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.0001, 0.004
 
 
 class Descriptor:
@@ -43,6 +43,8 @@ class FileLock:
         self.log = log
         self.timeout_s = timeout_s
         self.code = code
+        self.pause_s = _FIRST_PAUSE_S
+        """Seconds between two looks at first; they grow."""
         self._threads = threading.Lock()
         self._file: Descriptor | None = None
         self._pid = -1
@@ -74,7 +76,7 @@ class FileLock:
     def _lock(self, deadline: float, unless: Callable[[], bool] | None) -> bool:
         if self._file is None:
             self._file = _opened(self.path)
-        pause = _FIRST_PAUSE_S
+        pause = min(max(self.pause_s, _FIRST_PAUSE_S), _LONGEST_PAUSE_S)
         while True:
             if unless is not None and unless():
                 return False

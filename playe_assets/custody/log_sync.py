@@ -9,6 +9,7 @@ of which nobody wrote down how it ended.
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 from playe_assets.core.errors import IntegrityError
@@ -80,8 +81,10 @@ class GroupSync:
         if known.in_doubt:
             write_again(self.path, known)
         self.state.put_synced(known._replace(in_doubt=True))
+        began = time.monotonic()
         self.sync_or_stop(file, known)
         self.state.put_synced(done)
+        self.lock.pause_s = (time.monotonic() - began) / 4  # who waits for such a sync need not look more often
 
     def sync_or_stop(self, file: Descriptor, known: SyncedSlot) -> None:
         """`fdatasync`; where it fails, nobody who has the log open writes any more. Only under the lock."""

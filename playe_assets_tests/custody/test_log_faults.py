@@ -93,3 +93,17 @@ def test_a_disk_that_keeps_failing_lets_no_process_go_on(tmp_path, library):
         assert told.failures == [str(errno.EIO), *["custody.poisoned"] * 4]
     assert len(fill(tmp_path, {}, 1, 3).acknowledged) == 3
     assert CustodyLog(tmp_path / LOG).verify()[1] is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["killed", "power", "rotated"])
+def test_a_hundred_and_twenty_killed_writers_lose_no_acknowledged_line(tmp_path, library, how):
+    told = kill_writers(
+        tmp_path,
+        120,
+        seed=7,
+        library=library if how == "power" else None,
+        rotate=20_000 if how == "rotated" else 0,
+    )
+    assert told.kills >= 120
+    _holds(tmp_path, told)
