@@ -20,12 +20,13 @@ EMBEDDED = ("image/png", "image/jpeg", "video/mp4")
 SIDECAR_TYPE = "application/c2pa"
 _ALGORITHMS = {"ecdsa-p256": "es256", "ecdsa-p384": "es384", "ecdsa-p521": "es512", "ed25519": "ed25519"}
 _USAGES = {
-    "email_protection": "emailProtection",
+    "1.3.6.1.5.5.7.3.4": "emailProtection",
     "1.3.6.1.5.5.7.3.36": "documentSigning",
     "1.3.6.1.4.1.62558.2.1": "c2pa-claimSigning",
     "1.3.6.1.4.1.311.76.59.1.9": "Microsoft C2PA signing",
 }
-"""Extended key usages with which C2PA lets a certificate sign (specification 2.4, 14.5.1)."""
+"""Extended key usages with which C2PA lets a certificate sign (specification 2.4, 14.5.1). The library, left alone,
+takes the first only."""
 
 
 @dataclass(frozen=True)
@@ -73,10 +74,10 @@ def check_signer(signer: Signer, file: str) -> str:
         raise CommandError("credentials.usage", file=file, subject=subject,
                            found=", ".join(sorted(usage.native)) if usage else "-")  # fmt: skip
     extended = certificate.extended_key_usage_value
-    held = list(extended.native) if extended else []
-    if not set(held) & set(_USAGES) or "any_extended_key_usage" in held:
-        raise CommandError("credentials.extended_usage", file=file, subject=subject, found=", ".join(held) or "-",
-                           allowed=", ".join(_USAGES.values()))  # fmt: skip
+    held = {usage.dotted: usage.native for usage in extended} if extended else {}
+    if not held.keys() & _USAGES.keys() or "any_extended_key_usage" in held.values():
+        raise CommandError("credentials.extended_usage", file=file, subject=subject,
+                           found=", ".join(held.values()) or "-", allowed=", ".join(_USAGES.values()))  # fmt: skip
     if certificate.authority_key_identifier_value is None:
         raise CommandError("credentials.issuer_key", file=file, subject=subject)
     return algorithm
@@ -158,7 +159,11 @@ def _settings(roots: bytes | None, tsa_url: str) -> dict[str, Any]:
     return {
         "version": 1,
         "core": {"allowed_network_hosts": [host] if host else []},
-        "trust": {"trust_anchors": roots.decode("utf-8") if roots else None, "user_anchors": None},
+        "trust": {
+            "trust_anchors": roots.decode("utf-8") if roots else None,
+            "user_anchors": None,
+            "trust_config": "\n".join(_USAGES),
+        },
         "verify": {
             "verify_after_reading": True,
             "verify_after_sign": False,  # whoever signs reads the file back, from the disk

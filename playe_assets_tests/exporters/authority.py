@@ -82,15 +82,19 @@ def signer(
     usage: tuple[str, ...] = ("digital_signature", "content_commitment"),
     days: tuple[float, float] = (-1, 90),
     digest: hashes.HashAlgorithm | None = None,
+    extended: tuple[x509.ObjectIdentifier, ...] = (),
 ) -> Held:
-    """A leaf below `above`; `days` from now, valid from and until."""
+    """A leaf below `above`; `days` from now, valid from and until; `extended` key usages where there are any."""
     key = key or ec.generate_private_key(ec.SECP256R1())
-    return _certified(name, key, above, set(usage), authority=False, days=days, digest=digest)
+    return _certified(
+        name, key, above, set(usage), authority=False, days=days, digest=digest, extended=extended
+    )
 
 
 def _certified(
     name: str, key: Any, above: Held | None, usage: set[str], *, authority: bool,
     days: tuple[float, float] = (-1, 365), digest: hashes.HashAlgorithm | None = None,
+    extended: tuple[x509.ObjectIdentifier, ...] = (),
 ) -> Held:  # fmt: skip
     now = datetime.now(UTC)
     own = _name(name)
@@ -111,6 +115,8 @@ def _certified(
     )
     if usage:
         builder = builder.add_extension(x509.KeyUsage(**{u: u in usage for u in USAGES}), critical=True)
+    if extended:
+        builder = builder.add_extension(x509.ExtendedKeyUsage(extended), critical=False)
     made = builder.sign(issuer, digest or hashes.SHA256())
     return Held(key, made, (above.certificate, *above.chain) if above else ())
 
