@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import sys
 import threading
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -268,3 +270,22 @@ def test_an_auditor_who_may_only_read_the_log_verifies_watches_and_proves(lab):
     assert [code for code, _ in told] == [0, 0, 0, 2], told
     assert "The private key was not checked" in told[0][1]
     assert "may not be written by this user" in told[3][1]
+
+
+def test_the_commands_and_options_that_the_page_for_auditors_names_exist():
+    page = (Path(__file__).resolve().parents[2] / "docs" / "custody.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"playe audit (\w+)((?: +(?:--?[\w-]+|\"[^\"]*\"|[\w./-]+))*)", page))
+    assert {name for name, _ in named} == {"verify", "tail", "proof", "export", "checkpoint", "key"}
+    group = playe.get_command(click.Context(playe), "audit")
+    assert isinstance(group, click.Group)
+    for name, rest in named:
+        known = {option for parameter in group.commands[name].params for option in parameter.opts}
+        assert set(re.findall(r"(?<!\S)--[\w-]+", rest)) <= known, (name, rest)
+
+
+def test_the_page_for_auditors_names_tests_and_sources_that_are_there():
+    root = Path(__file__).resolve().parents[2]
+    for target in re.findall(
+        r"\]\(((?:\.\.|adr)/[^)]+)\)", (root / "docs" / "custody.md").read_text(encoding="utf-8")
+    ):
+        assert (root / "docs" / target).is_file(), target
