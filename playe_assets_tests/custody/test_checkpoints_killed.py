@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
+import resource
 import shutil
 import signal
 from collections.abc import Callable
@@ -139,3 +141,23 @@ def test_no_step_leaves_two_signatures_of_one_key_that_both_last(tmp_path):
         after = {one.epoch: one.note for one in _of(folder).all()}
         assert there.items() <= after.items()
         _whole(folder, len(after))
+
+
+def test_a_disk_that_takes_only_half_of_a_note_leaves_a_state_to_go_on_from(tmp_path):
+    """A real limit: no file of the child may grow beyond 440 bytes. A key is shorter, a note is longer."""
+    folder = _start(tmp_path, 1)
+    child = os.fork()
+    if not child:
+        status = 1
+        try:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (440, 440))
+            _of(folder).make()
+        except OSError as problem:
+            status = 0 if problem.errno == errno.EFBIG else 2
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert len(_of(folder).all()) == 1
+    assert (folder / "checkpoints" / "000001.note.tmp").exists()
+    assert _of(folder).make().epoch == 1
+    _whole(folder, 2)
