@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import io
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Final, overload
+from typing import TYPE_CHECKING, Any, Final
 
 from playe_assets.core.errors import IntegrityError
 from playe_assets.media.matroska_clock import CLOCK
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     import pyarrow
 
 SCHEMA: Final = "playe-time-ledger/1"
-_AT_ONCE: Final = 4096
-"""Rows that are made at a time while a ledger is read."""
 KINDS: Final = ("kept", "fused", "interpolated", "repeated")
 FIXED: Final = {
     "output_frame": "int64", "output_pts": "int64", "written_pts": "int64", "source_pts": "int64",
@@ -128,73 +126,6 @@ def write_time_ledger(
                           use_dictionary=["kind"]) as writer:  # fmt: skip
         writer.write_table(table, row_group_size=max(count, 1))
     return out.getvalue()
-
-
-class LedgerFrames(Sequence[LedgerFrame]):
-    """The rows of a ledger, made as they are asked for: the table behind them takes about 200 bytes a frame, all rows
-    at once would take 3,000."""
-
-    def __init__(self, table: pyarrow.Table) -> None:
-        self._table = table
-
-    def __len__(self) -> int:
-        return int(self._table.num_rows)
-
-    def __iter__(self) -> Iterator[LedgerFrame]:
-        own = [name for name in self._table.column_names if name in FIXED or name == PROXY]
-        extra = [name for name in self._table.column_names if name not in own]
-        for batch in self._table.to_batches(max_chunksize=_AT_ONCE):
-            columns = {name: batch.column(name).to_pylist() for name in batch.schema.names}
-            for n in range(batch.num_rows):
-                measured = {name: columns[name][n] for name in extra if columns[name][n] is not None}
-                yield LedgerFrame(**{name: columns[name][n] for name in own}, numbers=measured)
-
-    @overload
-    def __getitem__(self, index: int) -> LedgerFrame: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[LedgerFrame]: ...
-    def __getitem__(self, index: int | slice) -> LedgerFrame | Sequence[LedgerFrame]:
-        places = range(len(self))[index]
-        if isinstance(places, range):
-            return [self[n] for n in places]
-        return next(iter(LedgerFrames(self._table.slice(places, 1))))
-
-    def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, Sequence)
-            and len(other) == len(self)
-            and all(one == two for one, two in zip(self, other, strict=True))
-        )
-
-    __hash__ = None  # type: ignore[assignment]
-
-
-def read_time_ledger(data: bytes) -> tuple[LedgerFrames, Fraction]:
-    """Rows and the source's time base.
-
-    Raises:
-        IntegrityError: it is no time ledger of this schema, or its rows contradict it.
-    """
-    table, clock = _table(data)
-    rows = LedgerFrames(table)
-    for number, row in enumerate(rows):
-        _check(row, number)
-    return rows, clock.time_base
-
-
-def _table(data: bytes) -> tuple[pyarrow.Table, LedgerClock]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.read_table(io.BytesIO(data))
-    except (pa.ArrowException, OSError) as problem:
-        raise IntegrityError("ledger.parquet", what=type(problem).__name__) from None
-    clock = clock_of(table.schema)
-    for name in columns_of(clock):
-        if table.column(name).null_count and name != "shot":
-            raise IntegrityError("ledger.parquet", what=name)
-    return table, clock
 
 
 def columns_of(clock: LedgerClock) -> dict[str, str]:

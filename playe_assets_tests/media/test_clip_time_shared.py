@@ -17,10 +17,11 @@ from playe_assets.media.clip_join import join_clips
 from playe_assets.media.clip_write import ClipWriter
 from playe_assets.media.containers import open_container
 from playe_assets.media.ledger import read_ledger
+from playe_assets.media.ledger_columns import read_ledger_columns
 from playe_assets.media.pixel_digest import frame_sha256
 from playe_assets.media.probe import Prober
 from playe_assets.media.proxy import make_proxy
-from playe_assets.media.time_ledger import LedgerFrame, read_time_ledger, write_time_ledger
+from playe_assets.media.time_ledger import LedgerFrame, write_time_ledger
 from playe_assets_tests.media.samples import OUTPUT
 
 pytestmark = pytest.mark.shared_data
@@ -124,9 +125,9 @@ def _sound_agrees(source, derivative, shift):
 def test_the_masters_times_and_sound_are_the_sources(shared_data, tmp_path, prober, name):
     clip = Copied(prober, shared_data / "media" / "video_structure" / name, tmp_path)
     intake, base = read_ledger(clip.probe.ledger)
-    rows, ledger_base = read_time_ledger(clip.ledger)
-    assert ledger_base == base == clip.base
-    expected, ours = [row.pts for row in intake], [row.source_pts for row in rows]
+    held = read_ledger_columns(clip.ledger)
+    assert held.clock.time_base == base == clip.base
+    expected, ours = [row.pts for row in intake], held.source_pts.tolist()
     if name in DAMAGED:
         assert (len(expected), len(ours)) == DAMAGED[name]
         remaining = iter(expected)
@@ -134,7 +135,7 @@ def test_the_masters_times_and_sound_are_the_sources(shared_data, tmp_path, prob
     else:
         assert ours == expected[:FRAMES]
     written = [frame.pts for frame in read_clip(clip.master)]
-    assert written == [row.written_pts for row in rows]
+    assert written == held.written_pts.tolist()
     codes = {d.code for d in clip.report.deviations()}
     if clip.base >= Fraction(2, 10**6):
         assert [clip.report.recovered(w, clip.base) for w in written] == ours
@@ -155,7 +156,7 @@ def test_the_ledgers_source_times_are_another_demuxers(shared_data, tmp_path, pr
     track = next(t for t in re.split(r"\ntrack \d+:", dump) if "sampleMimeType = video" in t)
     theirs = sorted(int(t) for t in re.findall(r"\n    time = (-?\d+)", track))
     clip = Copied(prober, media / "video_structure" / "mp4" / f"{name}.mp4", tmp_path)
-    ours = [row.source_pts * clip.base * 10**6 for row in read_time_ledger(clip.ledger)[0]]
+    ours = [pts * clip.base * 10**6 for pts in read_ledger_columns(clip.ledger).source_pts.tolist()]
     shift = theirs[0] - ours[0]
     assert abs(shift) <= Fraction(1001, 30000) * 2 * 10**6
     assert len(theirs) - len(ours) == (1 if name == "sample_with_invalid_nalu" else 0)

@@ -13,7 +13,8 @@ from playe_assets.core.errors import IntegrityError
 from playe_assets.media.ledger import LedgerRow, read_pts, write_ledger
 from playe_assets.media.ledger_columns import read_ledger_columns
 from playe_assets.media.pixel_digest import frames_sha256
-from playe_assets.media.time_ledger import KINDS, LedgerFrame, read_time_ledger, write_time_ledger
+from playe_assets.media.time_ledger import KINDS, LedgerFrame, write_time_ledger
+from playe_assets_tests.media.ledger_rows import rows_of
 
 BASE = Fraction(1, 90000)
 
@@ -32,7 +33,7 @@ def _rows(count=4):
 def test_columns_hold_what_the_rows_hold(count):
     written = _rows(count)
     data = write_time_ledger(written, BASE)
-    held, rows = read_ledger_columns(data), list(read_time_ledger(data)[0])
+    held, rows = read_ledger_columns(data), rows_of(data)
     assert rows == written and len(held) == count
     for name in ("output_pts", "written_pts", "source_pts", "fused_from", "corrupt"):
         assert getattr(held, name).tolist() == [getattr(r, name) for r in rows], name

@@ -13,9 +13,9 @@ from playe_assets.examination.enhance import enhance
 from playe_assets.examination.ingest import ingest
 from playe_assets.media.clip import read_clip
 from playe_assets.media.fields import as_stated
+from playe_assets.media.ledger_columns import read_ledger_columns
 from playe_assets.media.pixel_digest import frame_sha256
 from playe_assets.media.survey import read_survey
-from playe_assets.media.time_ledger import read_time_ledger
 from playe_assets_tests.examination.clips.jobs import WIDTH
 from playe_assets_tests.plugins import scene
 
@@ -61,4 +61,5 @@ def test_fields_are_kept_apart_in_every_pass_and_the_report_says_so(laboratory, 
     surveyed = read_survey(stage.store.get_bytes(found.survey))[0]
     assert [row.sha256 for row in surveyed] == expected
     (ledger,) = (d for d in enhanced.derivatives if d.kind == "ledger")
-    assert [r.source_sha256 for r in read_time_ledger(stage.store.get_bytes(ledger.sha256))[0]] == expected
+    held = read_ledger_columns(stage.store.get_bytes(ledger.sha256))
+    assert [sha256.tobytes().hex() for sha256 in held.source_sha256] == expected
