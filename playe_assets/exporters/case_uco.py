@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, ClassVar
 
-from playe_assets.exporters.case_uco_nodes import Nodes, text_of, time_of
+from playe_assets.exporters.case_uco_nodes import Nodes, time_of
 from playe_assets.exporters.exchange import Exchange, Given
 from playe_assets.exporters.provenance import provenance
 from playe_assets.exporters.provenance_graph import Activity, Agent, Entity, Graph
@@ -57,9 +57,13 @@ def case_uco(graph: Graph) -> dict[str, Any]:
     return {"@context": CONTEXT, "@graph": nodes.made}
 
 
+def _recorded(e: Entity) -> bool:
+    return e.kind in _RECORDED and e.number is not None
+
+
 def _investigation(nodes: Nodes) -> None:
     graph, case = nodes.graph, nodes.graph.case
-    records = [nodes.ref(f"record/{e.id}") for e in graph.entities.values() if e.kind in _RECORDED]
+    records = [nodes.ref(f"record/{e.id}") for e in graph.entities.values() if _recorded(e)]
     actions = [nodes.ref(a) for a in graph.activities]
     said = [f"Examination {case['examination_id']}, report {graph.report_id}."]
     said += [f"{name.capitalize()}: {case[name]}" for name in ("customer", "request") if case[name]]
@@ -133,12 +137,14 @@ def _entity(nodes: Nodes, e: Entity) -> None:
                 nodes.relation(e.id, source, "Derived_From")
     if e.revision_of:
         nodes.relation(e.id, e.revision_of, "Supersedes")
-    if e.kind in _RECORDED:
+    for person in e.attributed_to[1:]:
+        nodes.relation(e.id, person, "Authorized_By")
+    if _recorded(e):
         nodes.add(
             f"record/{e.id}",
             "case-investigation:ProvenanceRecord",
             **{
-                "uco-core:description": [f"{e.kind} {e.number or ''} {text_of(e.name)}".replace("  ", " ")],
+                "uco-core:description": [f"{e.kind} {e.number or ''} {e.name}".replace("  ", " ")],
                 "case-investigation:exhibitNumber": e.number,
                 "case-investigation:rootExhibitNumber": e.root if e.root != e.number else None,
                 "uco-core:object": [nodes.ref(e.id)],
@@ -148,10 +154,8 @@ def _entity(nodes: Nodes, e: Entity) -> None:
 
 def _action(nodes: Nodes, a: Activity) -> None:
     def with_records(names: tuple[str, ...]) -> list[dict[str, str]]:
-        kinds = nodes.graph.entities
-        return [
-            nodes.ref(n) for e in names for n in ((e, f"record/{e}") if kinds[e].kind in _RECORDED else (e,))
-        ]
+        known = nodes.graph.entities
+        return [nodes.ref(n) for e in names for n in ((e, f"record/{e}") if _recorded(known[e]) else (e,))]
 
     parts = [nodes.ref(k) for k, other in nodes.graph.activities.items() if other.part_of == a.id]
     said = [f"{k}: {v}" for k, v in sorted(a.facts.items())]

@@ -13,11 +13,6 @@ def time_of(utc: str | None) -> dict[str, str] | None:
     return {"@type": "xsd:dateTime", "@value": utc} if utc else None
 
 
-def text_of(value: str) -> str:
-    """Text without control characters, which no reader of RDF needs; names are escaped in the report already."""
-    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in value)
-
-
 class Nodes:
     """Collects the nodes of a document, in the order in which they were made."""
 
@@ -72,7 +67,7 @@ class Nodes:
         return self.add(
             f"file/{e.id}",
             "uco-observable:FileFacet",
-            **{"uco-observable:fileName": text_of(e.name), "uco-observable:sizeInBytes": e.size},
+            **{"uco-observable:fileName": e.name, "uco-observable:sizeInBytes": e.size},
         )
 
     def picture(self, e: Entity, kind: str | None) -> dict[str, str]:

@@ -12,6 +12,7 @@ from playe_assets.exporters.provenance_entities import Entities
 from playe_assets.exporters.provenance_graph import Activity, Entity, Graph
 from playe_assets.exporters.provenance_log import Operation, operations
 
+_MOST_RUNS = 40
 _REPORT = "activity/report"
 _STAGE = "processing.stage"
 
@@ -33,7 +34,7 @@ def provenance(report: Mapping[str, Any], files: Mapping[str, str]) -> Graph:
     activities[_REPORT] = _reporting(report, agents, entities, activities)
     for activity in activities.values():
         for name in activity.generated:
-            entities.found[name] = _made_by(entities.found[name], activity)
+            entities.found[name] = _made_by(entities.found[name], activity, agents.authorised_by)
     case = administration["case"]
     return Graph(
         report_id=str(report["report_id"]),
@@ -149,9 +150,10 @@ class _Activities:
         return [e for a in parts for e in a.generated if e not in taken]
 
 
-def _made_by(entity: Entity, activity: Activity) -> Entity:
+def _made_by(entity: Entity, activity: Activity, authorised_by: str | None) -> Entity:
     """An entity with what it comes from and whom it is due to, where nothing else has said so."""
-    due = (activity.operator,) if entity.kind == "report" and activity.operator else activity.tools[:1]
+    people = tuple(dict.fromkeys(p for p in (activity.operator, authorised_by) if p))
+    due = people if entity.kind == "report" and people else activity.tools[:1]
     sources = entity.derived_from
     if not sources or entity.kind == "derivative":
         sources = tuple(dict.fromkeys((*sources, *(e for e in activity.used if e != entity.id))))
@@ -212,11 +214,13 @@ def _name(one: Operation) -> str:
 
 
 def runs(numbers: Sequence[int]) -> str:
-    """Line numbers as runs, such as `12-14, 20`."""
+    """Line numbers as runs, such as `12-14, 20`; of too many the first, the last and how many."""
     told: list[list[int]] = []
     for n in sorted(set(numbers)):
         if told and n == told[-1][1] + 1:
             told[-1][1] = n
         else:
             told.append([n, n])
+    if len(told) > _MOST_RUNS:
+        return f"{len(set(numbers))} lines from {told[0][0]} to {told[-1][1]}"
     return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in told)

@@ -120,7 +120,7 @@ class Entities:
         return self.add(
             Entity(
                 f"exhibit/{e['number']}", "reference" if e.get("role") == "reference" else "exhibit",
-                str(e["name_shown"]), e["sha256"], e.get("size"), None, e["number"], e["number"],
+                shown(str(e["name_shown"])), e["sha256"], e.get("size"), None, e["number"], e["number"],
                 facts.get("width"), facts.get("height"),
                 facts={k: str(v) for k, v in said.items() if v},
             )
@@ -181,9 +181,14 @@ class Entities:
         return tuple(
             self.add(
                 Entity(f"report/{report['report_id']}/{name}", "report", f"{report['report_id']}/{name}", sha256,
-                       media_type=_MEDIA.get(name), number=str(report["report_id"]),
+                       media_type=_MEDIA.get(name), number=str(report["report_id"]) if name == "report.json" else None,
                        revision_of=earlier if name == "report.json" else None,
                        facts={"findings_sha256": report["findings_sha256"]} if name == "report.json" else {})
             )
             for name, sha256 in sorted(files.items())
         )  # fmt: skip
+
+
+def shown(name: str) -> str:
+    """A name without what no line of text holds; the report has escaped it already, and this costs nothing."""
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in name)

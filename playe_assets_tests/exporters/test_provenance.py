@@ -162,3 +162,4 @@ def test_a_real_case_with_a_clip_a_duplicate_and_an_unreadable_file_is_told_whol
 def test_line_numbers_are_told_as_runs():
     assert runs([5, 1, 2, 3, 9, 3]) == "1-3, 5, 9"
     assert runs([]) == ""
+    assert runs(range(1, 201, 2)) == "100 lines from 1 to 199"
