@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from playe_assets.core.boxes import overlap
 from playe_assets.core.contracts import NO_MODELS, Detector, Frame, Model
 from playe_assets.core.params import bounds, one_of
 from playe_assets.core.values import Detection, StreamFacts
-from playe_assets.detectors.view import View, grey, ordered, overlap, placed, view
+from playe_assets.detectors.view import View, grey, ordered, placed, view
 
 _FILES = {
     "frontal": "haarcascade_frontalface_default.xml",

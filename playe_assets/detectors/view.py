@@ -92,13 +92,3 @@ def ordered(found: Iterable[Detection | None]) -> list[Detection]:
     """By descending score, then x, then y; then size, so that ties have one order too."""
     kept = [item for item in found if item is not None]
     return sorted(kept, key=lambda d: (-d.score, d.x, d.y, d.width, d.height))
-
-
-def overlap(one: Detection, other: Detection) -> float:
-    """Intersection over union of two boxes, 0..1."""
-    width = min(one.x + one.width, other.x + other.width) - max(one.x, other.x)
-    height = min(one.y + one.height, other.y + other.height) - max(one.y, other.y)
-    if width <= 0.0 or height <= 0.0:
-        return 0.0
-    shared = width * height
-    return shared / (one.width * one.height + other.width * other.height - shared)

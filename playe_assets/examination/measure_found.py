@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from playe_assets.core.boxes import overlap
 from playe_assets.core.tracks import Seen, Shot
 from playe_assets.core.values import Detection, DetectionManifest, EnhancedManifest, ExhibitDetections
-from playe_assets.detectors.view import overlap
 from playe_assets.examination.seen import SeenIn
 from playe_assets.examination.stage import Stage
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
 
+from playe_assets.core.boxes import AnyBox
 from playe_assets.core.values import Detection
 
 
@@ -18,19 +18,6 @@ class Box:
     y: float
     width: float
     height: float
-
-
-class AnyBox(Protocol):
-    """What has a left upper corner and sides, px."""
-
-    @property
-    def x(self) -> float: ...
-    @property
-    def y(self) -> float: ...
-    @property
-    def width(self) -> float: ...
-    @property
-    def height(self) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -141,16 +128,6 @@ class Motion:
 def side_of(box: AnyBox) -> float:
     """Square root of the area, px; at least a hundredth, as boxes are rounded to that."""
     return max(math.sqrt(box.width * box.height), 0.01)
-
-
-def overlap(a: AnyBox, b: AnyBox) -> float:
-    """Intersection over union of two boxes, 0..1."""
-    wide = min(a.x + a.width, b.x + b.width) - max(a.x, b.x)
-    high = min(a.y + a.height, b.y + b.height) - max(a.y, b.y)
-    if wide <= 0.0 or high <= 0.0:
-        return 0.0
-    both = wide * high
-    return both / (a.width * a.height + b.width * b.height - both)
 
 
 def apart(a: AnyBox, b: AnyBox) -> float:

@@ -11,10 +11,11 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from playe_assets.core.boxes import overlap
 from playe_assets.core.contracts_tracks import Look, Tracker, Trail
 from playe_assets.core.params import bounds
 from playe_assets.core.values import Detection
-from playe_assets.trackers.kalman import Motion, Noise, apart, overlap, side_of, size_ratio
+from playe_assets.trackers.kalman import Motion, Noise, apart, side_of, size_ratio
 from playe_assets.trackers.rejoin import rejoin
 
 _FORBIDDEN = 10**9

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from playe_assets.core.boxes import overlap
 from playe_assets.core.contracts_tracks import Look, Tracker, Trail
 from playe_assets.core.params import bounds
 from playe_assets.core.values import Detection
-from playe_assets.trackers.kalman import overlap
 
 
 @dataclass(frozen=True)
