@@ -130,6 +130,7 @@ def _one(stage: Stage, made: Plan, exhibit: Exhibit, detections: str | None) -> 
     from playe_assets.examination.enhance_photo import enhance_photo
 
     promised = exhibit.facts.frame_count if exhibit.facts else 0
+    steps = made.steps[MediaKind.PHOTO if _photo(exhibit) else MediaKind.CLIP]
     try:
         with stage.recorder.record(
             "processing.enhance",
@@ -137,6 +138,7 @@ def _one(stage: Stage, made: Plan, exhibit: Exhibit, detections: str | None) -> 
             step="enhance",
             inputs=[exhibit.sha256],
             params={"preset": made.preset.name, "preset_sha256": made.preset.sha256},
+            **fields_before(made.prepared(tuple(n for p in steps for n in p.needs)), stage.settings),
         ) as op:
             if _photo(exhibit):
                 done = enhance_photo(stage, made, exhibit)

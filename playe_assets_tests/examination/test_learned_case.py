@@ -263,6 +263,48 @@ def test_a_card_whose_facts_changed_is_read_anew_and_makes_another_examination(l
         stage.planned(ingest_of(learned))
 
 
+def test_the_records_of_a_learned_case_leave_no_field_out_and_name_models_engine_and_tiles(learned):
+    from playe_assets.custody.fields import SINGLE, left_out
+
+    log = [e for e in learned.laboratory.log() if e["event"] not in SINGLE]
+    assert {(e["event"], e["status"], field) for e in log for field in left_out(e)} == set()
+    steps = [e for e in log if e["event"] == "processing.step" and e["status"] == "ok" and e["model"]]
+    assert len(steps) >= 6
+    for step in steps:
+        assert {"name", "version", "weights_sha256", "licence", "approval"} <= set(
+            next(iter(step["model"].values()))
+        )
+        assert (step["precision"], step["runtime"]["name"]) == ("fp32", "openvino")
+        assert step["tiling"]
+        assert step["checks"][0]["check"] == "certificate"
+
+
+def test_a_learned_step_that_fails_names_its_model_and_engine_all_the_same(learned, monkeypatch):
+    from playe_assets.core.values import MediaKind
+    from playe_assets.examination.enhance_photo import enhance_photo
+
+    stage = learned.laboratory.stage("LEARNED-1")
+    taken = ingest_of(learned)
+    made = stage.planned(taken)
+    planned = next(p for p in made.steps[MediaKind.PHOTO] if p.cls.name == "super_resolution")
+
+    def broken(_self, _pixels):
+        raise MemoryError("planted")
+
+    monkeypatch.setattr(planned.cls, "frame", broken)
+    with pytest.raises(MemoryError):
+        enhance_photo(stage, made, taken.exhibits[0])
+    end = learned.laboratory.log("LEARNED-1")[-1]
+    assert (end["status"], end["error"]["type"]) == ("failed", "MemoryError")
+    assert set(end["model"]) == {use.name for use in planned.needs}
+    assert all(m["weights_sha256"] and m["approval"]["state"] == "approved" for m in end["model"].values())
+    assert (end["precision"], end["runtime"]["name"], end["runtime"]["provider"]) == (
+        "fp32",
+        "openvino",
+        "cpu",
+    )
+
+
 def ingest_of(learned: Learned) -> IngestManifest:
     """The examination's first manifest, by the digest that the log states."""
     (_, opened_) = [
