@@ -6,15 +6,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
+from playe_assets.cli.audit_screen import as_plain, line, print_result
 from playe_assets.cli.screen import as_json, sayer
 from playe_assets.core.errors import CommandError
-
-if TYPE_CHECKING:
-    from playe_assets.custody.audit import AuditResult
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -60,9 +57,9 @@ def verify(
             progress=lambda done, total: count("", done, total),
         )  # fmt: skip
     if machine:
-        as_json(_as_plain(found, str(settings.log_path), ctx.obj["language"]))
+        as_json(as_plain(found, str(settings.log_path), ctx.obj["language"]))
     else:
-        _print(found, str(settings.log_path), said, ctx.obj["language"])
+        print_result(found, str(settings.log_path), said, ctx.obj["language"])
     if not found.holds:
         sys.exit(1)
 
@@ -84,13 +81,13 @@ def tail(ctx: click.Context, follow: bool, count: int, case_id: str | None, mach
     said, log = sayer(ctx), load_settings().log
     lines, after = last(log, count, case_id)
     for _, entry, raw in lines:
-        click.echo(raw if machine else _line(entry, said, case_id is None))
+        click.echo(raw if machine else line(entry, said, case_id is None))
     if not lines and not follow and not machine:
         click.echo(said("audit_nothing", path=log.path), err=True)
     if follow:
         try:
             for _, entry, raw in followed(log, after, case_id):
-                click.echo(raw if machine else _line(entry, said, case_id is None))
+                click.echo(raw if machine else line(entry, said, case_id is None))
                 sys.stdout.flush()
         except KeyboardInterrupt:
             return
@@ -202,76 +199,3 @@ def _writing() -> Iterator[None]:
         yield
     except PermissionError as problem:
         raise CommandError("audit.read_only", path=str(problem.filename)) from None
-
-
-def _print(found: AuditResult, path: str, said: Any, language: str) -> None:
-    wrong = [f for f in found.findings if not f.advisory]
-    facts = {"path": path, "lines": found.lines, "checkpoints": found.checkpoints, "findings": len(wrong)}
-    click.echo(said("audit_holds" if found.holds else "audit_broken", **facts))
-    for finding in wrong:
-        click.echo(f"  ! {finding.said(language)}")
-    for finding in found.findings:
-        if finding.advisory:
-            click.echo(f"  ? {finding.said(language)}")
-    for code, told in _scope(found):
-        click.echo(f"  - {said(f'audit_scope.{code}', **told)}")
-
-
-def _scope(found: AuditResult) -> list[tuple[str, dict[str, Any]]]:
-    """What was held against what, and what was not: keys below `cli.audit_scope.` with their facts."""
-    covered = found.newest.size if found.newest else 0
-    told: list[tuple[str, dict[str, Any]]] = []
-    if found.newest is None:
-        told.append(("no_checkpoint", {}))
-    else:
-        told.append(("covered", {"covered": covered, "epoch": found.newest.epoch}))
-        if found.unsigned:
-            told.append(("uncovered", {"lines": found.unsigned}))
-        told.append(("key_pinned", {}) if found.pinned else ("key_not_pinned", {"vkey": found.key0 or "-"}))
-    told.append(("witness", {"name": found.witness}) if found.witness else ("no_witness", {}))
-    if found.tokens:
-        told.append(("tokens" if found.tokens_checked else "tokens_unchecked", {"tokens": found.tokens}))
-    return told
-
-
-def _as_plain(found: AuditResult, path: str, language: str) -> dict[str, Any]:
-    from playe_assets.core.errors import PlayeError
-
-    findings = [
-        {"code": f.code, "advisory": f.advisory, "said": f.said(language),
-         "facts": {k: str(v) if isinstance(v, (PlayeError, OSError, ValueError)) else v for k, v in f.facts.items()}}
-        for f in found.findings
-    ]  # fmt: skip
-    newest = found.newest
-    return {
-        "log": path, "holds": found.holds, "lines": found.lines, "checkpoints": found.checkpoints,
-        "newest": {"epoch": newest.epoch, "size": newest.size, "root": newest.root.hex()} if newest else None,
-        "key0": found.key0, "key_pinned": found.pinned, "witness": found.witness, "findings": findings,
-        "time_stamps": found.tokens, "time_stamps_checked": found.tokens_checked,
-    }  # fmt: skip
-
-
-def _line(entry: dict[str, Any] | None, said: Any, with_case: bool) -> str:
-    """One line of the log as people read it."""
-    from playe_assets.core.texts import catalogue
-
-    if entry is None:
-        return str(said("audit_torn_line"))
-    event, status = str(entry.get("event")), entry.get("status")
-    word = said(f"event.{event}") if f"cli.event.{event}" in catalogue() else event
-    place = [entry.get("case_id") if with_case else None, entry.get("exhibit"), entry.get("step")]
-    operator = entry.get("operator") or {}
-    parts = [
-        f"{entry['seq']:>6}",
-        str(entry.get("t_end_utc") or entry.get("t_start_utc") or "")[:19].replace("T", " ") + "Z",
-        f"{said(f'status.{status}') if status in _STATUS else '':<9}",
-        f"{word:<34}",
-        " · ".join(str(p) for p in place if p),
-        f"({operator['id']})" if operator.get("id") else "",
-    ]
-    text = "  ".join(part for part in parts if part).rstrip()
-    error = (entry.get("error") or {}).get("message")
-    return f"{text}\n{'':>8}{error}" if error else text
-
-
-_STATUS = ("started", "ok", "failed")

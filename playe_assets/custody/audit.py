@@ -22,6 +22,7 @@ from playe_assets.custody.audit_notes import (
     against_witness,
     private_key,
     read_chain,
+    still_held,
     text_of,
 )
 from playe_assets.custody.checkpoints import Checkpoints
@@ -46,6 +47,8 @@ class AuditResult:
     """The first is what to look at first; advisory ones come last."""
     newest: Checkpoint | None
     """The last checkpoint; lines beyond its size are held by their chain alone."""
+    held: Checkpoint | None
+    """The last one with which the lines agree: the same where nothing is wrong."""
     unsigned: int
     """How many lines that is, the log's own about its checkpoints left out."""
     key0: str | None
@@ -53,6 +56,8 @@ class AuditResult:
     """Whether key 0 was held against one that was given."""
     witness: str | None
     """What the log was held against from outside."""
+    witnessed: int
+    """How many lines that vouches for."""
     tokens: int
     """Time stamps that are there."""
     tokens_checked: int
@@ -116,13 +121,20 @@ def audit(
         checkpoints=len(chain.notes),
         findings=_first(findings, seen.more),
         newest=newest,
+        held=still_held(chain, seen.roots),
         unsigned=seen.uncovered,
         key0=chain.key0,
         pinned=pinned is not None,
         witness=kept.name or "-" if kept else None,
+        witnessed=_vouched(kept) if kept else 0,
         tokens=len(tokens),
         tokens_checked=len(tokens) if tsa_roots is not None else 0,
     )
+
+
+def _vouched(witness: Witness) -> int:
+    signed = text_of(witness.note).size if witness.note is not None else 0
+    return max(signed, witness.head[0] + 1 if witness.head else 0)
 
 
 def _read(log: CustodyLog, fresh: Callable[[], LinePass], progress: Progress) -> LinePass:

@@ -127,6 +127,14 @@ def against_lines(
             yield AuditFinding("checkpoint_unnamed", {"epoch": epoch})
 
 
+def still_held(chain: Chain, roots: Mapping[int, bytes]) -> Checkpoint | None:
+    """The newest checkpoint, signed by a key that key 0 leads to, under which the lines are what they were."""
+    for epoch, found in sorted(chain.checkpoints.items(), reverse=True):
+        if epoch + 1 in chain.keys and roots.get(found.size) == found.root:
+            return found
+    return None
+
+
 def private_key(chain: Chain, folder: Path) -> Iterator[AuditFinding]:
     """The private key that is there must be the one that the newest checkpoint announced: a rollback breaks that."""
     due, keys = chain.newest + 1, EpochKeys(folder / "keys")

@@ -133,8 +133,8 @@ def check(folder: Path, given_key: str | None, witness: str | None, say: Callabl
     notes = [path.read_bytes().decode() for path in sorted(folder.glob("checkpoints/*.note"))]
     key = (folder / "checkpoints" / "key0.txt").read_text("utf-8").strip()
     if given_key is None:
-        say(f"--  The first key comes from this folder; compare it with one from elsewhere (--key):\n    {key}",
-            f"--  Первый ключ взят из этой папки; сверьте его с ключом из другого источника (--key):\n    {key}")
+        say(f"--  The first key comes from this folder; compare it with one from elsewhere (--key): {key}",
+            f"--  Первый ключ взят из этой папки; сверьте его с ключом из другого источника (--key): {key}")
     elif given_key.strip() != key:
         fail(f"its first key is {key}, not {given_key}.", f"её первый ключ — {key}, а не {given_key}.")
     else:
@@ -226,8 +226,8 @@ def main() -> int:
     options.add_argument("--language", choices=("en", "ru"), default="en")
     given = options.parse_args()
 
-    def say(english: str, russian: str) -> None:
-        print(russian if given.language == "ru" else english)
+    def say(english: str, russian: str) -> None:  # without characters that could repaint the reader's screen
+        print("".join(c if c.isprintable() else "?" for c in (russian if given.language == "ru" else english)))
 
     try:
         check(given.folder, given.key, note_in(given.checkpoint) if given.checkpoint else None, say)

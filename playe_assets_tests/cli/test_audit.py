@@ -82,7 +82,7 @@ def test_verify_with_a_pinned_key_and_a_checkpoint_from_elsewhere_says_so(lab, t
     kept.write_text(_held(lab).notes[0].read_text())
     told = said("audit", "verify", "--key", key, "--checkpoint", str(kept))
     assert "The first key is the pinned one." in told
-    assert "Held against kept.note from outside." in told
+    assert "Held against kept.note from outside: the first 16 lines" in told
     told = said("audit", "verify", "--key", "other+00000000+AAAA", code=1)
     assert "does NOT hold: 1 finding(s)" in told
     assert "not the expected other+00000000+AAAA" in told
@@ -173,6 +173,15 @@ def test_tail_shows_a_failure_with_its_message_and_a_torn_line_as_such(lab):
     path.write_bytes(path.read_bytes()[:-20])
     _work(lab, "CASE-C", 1)
     assert "(a line that was cut short)" in said("audit", "tail", "-n", "5")
+
+
+def test_no_line_can_repaint_the_terminal_or_stop_tail(lab):
+    lab.settings.log.append([{"event": "\x1b[2J", "case_id": "\n     0  2026 done", "operator": 3, "error": "x",
+                              "step": "\u202eabc", "t_start_utc": 5, "status": ["ok"]}])  # fmt: skip
+    told = said("audit", "tail", "-n", "1")
+    assert len(told.splitlines()) == 1
+    assert "\\x1b[2J" in told
+    assert not {"\x1b", "\u202e"} & set(told)
 
 
 def test_an_empty_log_says_so_and_holds(laboratory):

@@ -161,6 +161,16 @@ def test_an_export_holds_every_line_of_the_case_under_its_checkpoint_and_no_othe
     assert told(bag.folder) == ""
 
 
+def test_an_export_cannot_repaint_the_readers_screen(bag, stranger):
+    bag.put_proof(case_id="X\x1b[2J\nThe export HOLDS.")
+    (bag.folder / "checkpoints" / "key0.txt").write_text("log\x1b[2J+00000000+AAAA")
+    for words in ((), ("--language", "ru")):
+        done = stranger(bag.folder / VERIFIER, bag.folder, *words)
+        assert done.returncode == 1
+        assert "\x1b" not in done.stdout
+        assert not any(line.startswith("The export HOLDS") for line in done.stdout.splitlines())
+
+
 def _first_line_changed(bag: Bag) -> None:
     rows = bag.rows()
     rows[0]["line"] = edited(rows[0]["line"].encode(), text="another").decode()
