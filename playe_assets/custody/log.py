@@ -25,7 +25,7 @@ from playe_assets.custody import log_read
 from playe_assets.custody.log_lock import Descriptor, FileLock
 from playe_assets.custody.log_read import GENESIS, Head, parse
 from playe_assets.custody.log_state import HeadSlot, LogState, boot_id
-from playe_assets.custody.log_sync import GroupSync
+from playe_assets.custody.log_sync import GroupSync, sync_folder
 from playe_assets.custody.log_verify import Checked, ClockFinding, Finding, LineCheck
 
 __all__ = ["GENESIS", "Checked", "ClockFinding", "CustodyLog", "Finding", "Head", "utc_now"]
@@ -207,7 +207,7 @@ class CustodyLog:
         older = log_read.rotated(self.path)
         base = log_read.base_of(older)
         if now.st_size == 0:
-            _sync_folder(self.path.parent)
+            sync_folder(self.path.parent)
             begun = {"event": "log.rotated", "previous": older[-1][0].name} if older else None
             return file, self._note(file, base, begun, run), run
         head, closed, torn = log_read.scan_tail(file.fileno(), now.st_size, base)
@@ -291,17 +291,9 @@ class CustodyLog:
             if target.exists():
                 raise IntegrityError("custody.rotation_blocked", path=str(self.path), target=str(target))
             self.path.rename(target)
-            _sync_folder(self.path.parent)
+            sync_folder(self.path.parent)
             file, head, run = self._current()
             self._sync.sync(file, run, head.lines)
 
 
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -197,7 +197,9 @@ def _skip(handle: BinaryIO, index: int, start: int, mark: tuple[int, int] | None
     """Move `handle` from line `index`, its first, to line `start` or its end; (line, offset) where it stands."""
     offset = 0
     if mark is not None and index <= mark[0] <= start:
-        index, offset = mark
+        handle.seek(mark[1] - 1)
+        if handle.read(1) == b"\n":  # else somebody changed the file since
+            index, offset = mark
     handle.seek(offset)
     while index < start and (chunk := handle.read(_BUFFER)):
         lines = chunk.count(b"\n")

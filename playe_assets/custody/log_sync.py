@@ -84,7 +84,9 @@ class GroupSync:
         began = time.monotonic()
         self.sync_or_stop(file, known)
         self.state.put_synced(done)
-        self.lock.pause_s = (time.monotonic() - began) / 4  # who waits for such a sync need not look more often
+        self.lock.pause_s = (
+            time.monotonic() - began
+        ) / 4  # who waits for such a sync need not look more often
 
     def sync_or_stop(self, file: Descriptor, known: SyncedSlot) -> None:
         """`fdatasync`; where it fails, nobody who has the log open writes any more. Only under the lock."""
@@ -129,3 +131,12 @@ def write_again(path: Path, known: SyncedSlot) -> int:
         return place - start
     finally:
         os.close(fd)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make names that appeared or changed in `folder` durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
