@@ -50,7 +50,7 @@ def records() -> Iterator[dict[str, Any]]:
         sha256 = hashlib.sha256(b"%d" % number).hexdigest()
         params = {"h": 3.5, "h_color": 3.0, "template": 7, "search": 21,
                   "segment": {"number": number % 40, "first": 250 * number, "last": 250 * number + 249}}  # fmt: skip
-        with recorder.operation("processing.step", exhibit=f"E{number % 999:03d}", step="2 nlm", inputs=[sha256],
+        with recorder.record("processing.step", exhibit=f"E{number % 999:03d}", step="2 nlm", inputs=[sha256],
                                 params=params, ai_class="none") as work:  # fmt: skip
             work.outputs.append(hashlib.sha256(sha256.encode()).hexdigest())
             work.metrics = {"frames": 250, "psnr_db": 31.25 + number % 7 / 8, "noise": 4.25}

@@ -116,7 +116,7 @@ def _bookkeeping(root: Path) -> float:
         began = time.perf_counter()
         parts.finish(key, part)
         for _ in range(5):
-            with stage.recorder.operation("processing.step", exhibit="E001", step="1 bench"):
+            with stage.recorder.record("processing.step", exhibit="E001", step="1 bench"):
                 pass
         spent += time.perf_counter() - began
     shutil.rmtree(root)

@@ -15,6 +15,7 @@ from playe_assets import __version__
 from playe_assets.core.canonical import digest
 
 # Whatever can change a pixel, a number or a decision of the default examination.
+# Learned engines are not among them: the `runtime` of the operation in which one worked names it with its version.
 PACKAGES = (
     "av", "dagster", "great-expectations", "matplotlib", "numpy", "opencv-python-headless", "opencv-python",
     "pandas", "pillow", "pyarrow", "pyyaml", "reportlab", "scikit-image", "scipy",

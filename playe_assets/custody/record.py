@@ -131,9 +131,6 @@ class Recorder:
             raise
         self._write(work, {**given, **self._ended(clock), "status": "ok"})
 
-    operation = record
-    """The name under which older code reaches it."""
-
     def note(
         self,
         event: str,

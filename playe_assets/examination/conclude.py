@@ -117,7 +117,7 @@ def conclude(
         clips=clip_parts(stage, ingest, found, enhanced, metrics),
         attempts=_attempts(lines, stage.recorder.activity.run_id),
     )
-    with stage.recorder.operation("processing.report", step="report", inputs=[metrics_sha256]) as work:
+    with stage.recorder.record("processing.report", step="report", inputs=[metrics_sha256]) as work:
         issued = issue_report(
             stage.folder.root,
             parts,

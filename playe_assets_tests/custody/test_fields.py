@@ -125,7 +125,7 @@ def _events_in_the_sources():
     return found
 
 
-_RECORDING = ("record", "operation", "note", "_recorded", "_deciding")
+_RECORDING = ("record", "note", "_recorded", "_deciding")
 _BY_NAME = {"custody.model_approved", "custody.model_withdrawn", "custody.timestamp_failed"}
 """Events that reach the recorder through a name."""
 
