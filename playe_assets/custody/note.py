@@ -87,7 +87,7 @@ class Checkpoint:
         lines = [self.origin, str(self.size), base64.b64encode(self.root).decode(), *self.extensions]
         text = "".join(f"{line}\n" for line in lines)
         if Checkpoint.parse(text) != self:
-            raise IntegrityError("note.malformed", problem="a line is empty or holds a control character")
+            raise IntegrityError("note.malformed", part="lines")
         return text
 
     @classmethod
@@ -98,18 +98,18 @@ class Checkpoint:
             IntegrityError: it is none (tlog-checkpoint, "Note text").
         """
         if not text.endswith("\n"):
-            raise IntegrityError("note.malformed", problem="the text does not end in a newline")
+            raise IntegrityError("note.malformed", part="end")
         lines = text[:-1].split("\n")
         if len(lines) < 3 or not all(lines) or any(_has_control(line) for line in lines):
-            raise IntegrityError("note.malformed", problem="fewer than three lines, or an empty one")
+            raise IntegrityError("note.malformed", part="lines")
         if not _SIZE.fullmatch(lines[1]):
-            raise IntegrityError("note.malformed", problem="the second line is no decimal size")
+            raise IntegrityError("note.malformed", part="size")
         try:
             found = _decoded(lines[2])
         except ValueError:
             found = b""
         if len(found) != 32:
-            raise IntegrityError("note.malformed", problem="the third line is no root of 32 bytes in base64")
+            raise IntegrityError("note.malformed", part="root")
         return cls(lines[0], int(lines[1]), found, tuple(lines[3:]))
 
     @property
@@ -179,7 +179,7 @@ def sign_note(text: str, name: str, private: bytes) -> str:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     if not text.endswith("\n") or any(_has_control(line) for line in text.split("\n")):
-        raise IntegrityError("note.malformed", problem="a control character, or no newline at the end")
+        raise IntegrityError("note.malformed", part="text")
     if not is_name(name):
         raise IntegrityError("note.name", name=name)
     signer = Ed25519PrivateKey.from_private_bytes(private)
@@ -222,17 +222,15 @@ def open_note(note: str, vkeys: Iterable[str]) -> Checkpoint:
 def _taken_apart(note: str) -> tuple[str, list[tuple[str, bytes, bytes]]]:
     """The signed text and (key name, key ID, signature) of each signature line."""
     if len(note) > LONGEST or any(_has_control(line) for line in note.split("\n")):
-        raise IntegrityError("note.malformed", problem="it is too long or holds a control character")
+        raise IntegrityError("note.malformed", part="characters")
     try:
         note.encode()
     except UnicodeEncodeError:
-        raise IntegrityError("note.malformed", problem="it is no UTF-8") from None
+        raise IntegrityError("note.malformed", part="characters") from None
     # The text may hold empty lines of its own: the last one parts it from the signatures.
     text, parted, rest = note.rpartition("\n\n")
     if not parted or not rest.endswith("\n"):
-        raise IntegrityError(
-            "note.malformed", problem="no empty line before the signatures, or no newline at the end"
-        )
+        raise IntegrityError("note.malformed", part="end")
     signatures: list[tuple[str, bytes, bytes]] = []
     for line in rest[:-1].split("\n"):
         name, _, encoded = line.removeprefix(_DASH).partition(" ")
@@ -241,7 +239,7 @@ def _taken_apart(note: str) -> tuple[str, list[tuple[str, bytes, bytes]]]:
         except ValueError:
             data = b""
         if not line.startswith(_DASH) or not is_name(name) or len(data) < 5:
-            raise IntegrityError("note.malformed", problem="a line below the text is no signature")
+            raise IntegrityError("note.malformed", part="signatures")
         signatures.append((name, data[:4], data[4:]))
     return text + "\n", signatures
 
