@@ -131,7 +131,7 @@ def signing_of(settings: Settings) -> Signing:
     """What the settings say of keys and time stamps."""
     s = settings
     return Signing(s.signing_key, s.signing_certificates, s.signing_pkcs12, s.signing_passphrase_file,
-                   s.tsa_url, s.trust_roots)  # fmt: skip
+                   s.tsa_url, s.trust_roots, s.tsa_roots)  # fmt: skip
 
 
 def _issued(settings: Settings, case_id: str, report_id: str) -> set[str]:

@@ -123,9 +123,11 @@ def _against_log(made: Materialization, logged: Logged) -> Iterator[Difference]:
         if said is not None and stated != said:
             yield Difference("dagster_fact", {**facts, "name": name, "stated": _shown(stated), "recorded": said,
                                               "line": last})  # fmt: skip
-    if recorded is not None and made.manifest_sha256 not in recorded.outputs:
-        yield Difference("dagster_manifest", {**facts, "stated": _shown(made.manifest_sha256),
-                                              "recorded": recorded.outputs[0], "line": recorded.last})  # fmt: skip
+    stated_both = (made.manifest_sha256, made.verdicts_sha256)
+    for stated, said in zip(stated_both, recorded.outputs if recorded else (), strict=False):
+        if stated != said:
+            yield Difference("dagster_manifest", {**facts, "stated": _shown(stated), "recorded": said,
+                                                  "line": recorded.last if recorded else last})  # fmt: skip
     yield from _report(made, logged, facts)
     yield from _time(made, line, facts)
 

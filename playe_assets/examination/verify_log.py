@@ -36,7 +36,7 @@ class Made:
     last: int
     """Number of its last line, the one that states this."""
     outputs: tuple[str, ...]
-    """The manifest first."""
+    """The manifest, then the verdicts."""
 
 
 @dataclass

@@ -45,7 +45,9 @@ class ContentCredentials(Exchange):
             TransientError: the time-stamping authority did not answer.
         """
         signer, algorithm = signing_key(given.signing)
-        roots = _roots(given.signing)
+        roots = _roots(given.signing.trust_roots, "trust_roots")
+        if roots is not None:
+            roots += _roots(given.signing.tsa_roots, "tsa_roots") or b""
         report, digest = given.report, given.files["report.json"]
         out = folder / f"{report['report_id']}-c2pa"
         out.mkdir()
@@ -119,6 +121,7 @@ def _credential(
         "manifest": found.label,
         "state": found.state,
         "stamped_utc": found.stamped_utc or None,
+        "stamp_trusted": found.stamp_trusted if found.stamped_utc else None,
     }
 
 
@@ -149,13 +152,13 @@ def _stored(given: Given, sha256: str) -> Path:
     return path
 
 
-def _roots(signing: Signing) -> bytes | None:
-    if not signing.trust_roots:
+def _roots(file: str, setting: str) -> bytes | None:
+    if not file:
         return None
     try:
-        return Path(signing.trust_roots).read_bytes()
+        return Path(file).read_bytes() + b"\n"
     except OSError as problem:
-        raise MissingResourceError("signing.absent", file=signing.trust_roots, setting="trust_roots",
+        raise MissingResourceError("signing.absent", file=file, setting=setting,
                                    problem=problem.strerror or str(problem)) from None  # fmt: skip
 
 

@@ -42,6 +42,8 @@ class Credentials:
     signer: str = ""
     stamped_utc: str = ""
     """Of the time stamp; empty where there is none."""
+    stamp_trusted: bool = False
+    """Whether its authority leads to the given roots; where not, the time is only the file's own word."""
     manifest: dict[str, Any] = field(default_factory=dict)
     """The active manifest as the library shows it."""
     label: str = ""
@@ -144,7 +146,9 @@ def read_credentials(
     manifest = (said.get("manifests") or {}).get(label) or {}
     signed = manifest.get("signature_info") or {}
     name = ", ".join(str(signed[k]) for k in ("common_name", "issuer") if signed.get(k))
-    return Credentials(state, problems, name, str(signed.get("time") or ""), manifest, label)
+    results = (said.get("validation_results") or {}).get("activeManifest") or {}
+    stamped = any(s["code"] == "timeStamp.trusted" for s in results.get("success") or ())
+    return Credentials(state, problems, name, str(signed.get("time") or ""), stamped, manifest, label)
 
 
 def library_version() -> str:

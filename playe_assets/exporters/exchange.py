@@ -37,6 +37,7 @@ class Signing:
     passphrase_file: str = ""
     tsa_url: str = ""
     trust_roots: str = ""
+    tsa_roots: str = ""
 
 
 @dataclass(frozen=True)

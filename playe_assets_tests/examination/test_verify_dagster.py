@@ -120,6 +120,13 @@ def test_another_manifest_of_the_same_store_is_named_with_what_the_log_says(copi
     assert (first.facts["stated"], first.facts["recorded"]) == (wrong, right)
 
 
+def test_other_verdicts_of_the_same_store_are_named(copied):
+    first, second, *rest = dagster_side(CASE).materializations
+    wrong = replace(second, verdicts_sha256=first.verdicts_sha256)
+    (found,) = _verify(copied, DagsterSide((first, wrong, *rest))).differences
+    assert (found.code, found.facts["recorded"]) == ("dagster_manifest", second.verdicts_sha256)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "code"),
     [

@@ -362,14 +362,17 @@ def _asn1(certificate):
 
 def test_a_time_stamping_authority_that_is_configured_stamps_the_manifest(given, keys, tmp_path):
     with time_stamping.authority(tmp_path) as tsa:
-        key, algorithm = signing_key(replace(keys.signing, tsa_url=tsa.url))
-        source = given.objects.path(_of(given, kind="photo")["sha256"])
-        stated = definition(given.report, "0" * 64, _of(given, kind="photo"))
-        sign_file(source, tmp_path / "a.png", "image/png", stated, key, algorithm)
-        assert len(tsa.asked) == 1
-        found = _read(tmp_path / "a.png", "image/png", keys.root + tsa.roots.read_bytes())
-    assert (found.state, found.problems) == ("trusted", ())
-    assert found.stamped_utc.startswith("20")
+        signing = replace(keys.signing, tsa_url=tsa.url, tsa_roots=str(tsa.roots))
+        ContentCredentials().write(replace(given, signing=signing), tmp_path)
+        assert len(tsa.asked) == 3
+        roots = tsa.roots.read_bytes()
+    items = _index(tmp_path / "MIXED-1-R01-c2pa")["items"]
+    assert [(i["state"], i["stamp_trusted"]) for i in items] == [("trusted", True)] * 3
+    path = tmp_path / "MIXED-1-R01-c2pa" / "D001.png"
+    found = _read(path, "image/png", keys.root + roots)
+    assert (found.state, found.problems, found.stamp_trusted) == ("trusted", (), True)
+    assert found.stamped_utc == items[0]["stamped_utc"] != ""
+    assert not _read(path, "image/png", keys.root).stamp_trusted, "its authority was not given"
 
 
 def test_an_authority_that_does_not_answer_is_told_and_nothing_is_exported(given, keys, tmp_path):
