@@ -228,7 +228,7 @@ def text_of(note: str) -> Checkpoint:
     """
     text, parted, _ = note.rpartition("\n\n")
     if not parted:
-        raise IntegrityError("note.malformed", problem="no empty line before the signatures")
+        raise IntegrityError("note.malformed", part="end")
     found = Checkpoint.parse(text + "\n")
     _ = found.epoch, found.next_key, found.previous
     return found
