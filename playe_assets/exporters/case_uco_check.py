@@ -117,7 +117,13 @@ def _provenance(graph: Any, raw: bytes) -> Iterator[Invalid]:
         given.write_bytes(raw)
         call = [sys.executable, "-m", "case_prov.case_prov_rdf", "--allow-empty-results", "--use-deterministic-uuids",
                 str(made), str(given)]  # fmt: skip
-        ran = subprocess.run(call, capture_output=True, text=True, timeout=_LIMIT_S, check=False, cwd=scratch)
+        try:
+            ran = subprocess.run(
+                call, capture_output=True, text=True, timeout=_LIMIT_S, check=False, cwd=scratch
+            )
+        except subprocess.TimeoutExpired:
+            yield Invalid("case_prov_check", f"case_prov_rdf was not done after {_LIMIT_S} s")
+            return
         if ran.returncode != 0:
             yield Invalid("case_prov_check", _cut(ran.stderr.strip().splitlines()[-1] if ran.stderr else "-"))
             return

@@ -121,7 +121,13 @@ class _Activities:
                     k for k in stage if self.made[k].kind not in ("processing.gate", "processing.step")
                 ]
             informed = tuple(dict.fromkeys(k for k in before if k != key))
-            done[key] = dataclasses.replace(one, generated=own, used=used, informed_by=informed)
+            again = [e for e in one.generated if e not in own and self.made[self.maker[e]].kind == one.kind]
+            said = (
+                {"same_result_again": ", ".join(self.entities.found[e].name for e in again)} if again else {}
+            )
+            done[key] = dataclasses.replace(
+                one, generated=own, used=used, informed_by=informed, facts={**one.facts, **said}
+            )
         return done
 
     def _used(self, one: Operation) -> tuple[str, ...]:
