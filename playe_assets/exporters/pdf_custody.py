@@ -34,7 +34,7 @@ def checkpoint_block(part: Mapping[str, Any], say: Say) -> list[Any]:
     rows: list[tuple[str, Any]] = [
         (
             say("checkpoint.fingerprint"),
-            markup(f'<font name="{MONO}-Bold" size="13">{fingerprint(kept["note"])}</font>'),
+            markup(f'<font name="{MONO}-Bold" size="13">{fingerprint(kept["note"])}</font>', "h2"),
         ),
         (say("checkpoint.covers"), say("checkpoint.covers.value", size=kept["size"], epoch=kept["epoch"])),
         (say("checkpoint.root"), sha(kept["root"])),
@@ -84,7 +84,7 @@ def signed_word(signatures: Sequence[Mapping[str, Any]], say: Say) -> Any:
     first = signatures[0]
     said = say("front.signed", signer=first["signer"])
     if first["time_stamp"] == "failed":
-        said += " " + say("signed.stamp.failed")
+        said += ". " + say("signed.stamp.failed")
     return chip(said, "warn" if first["time_stamp"] == "failed" else "good")
 
 

@@ -81,5 +81,5 @@ def limitations(parts: ReportParts, preset: Preset) -> list[dict[str, Any]]:
         found.append(("no_accreditation", {}))
     if parts.audit_mode == "basic":
         found.append(("audit_basic", {}))
-    found.append(("unsigned", {}))
+    found.append(("unsigned" if parts.checkpoint is None else "log_witness", {}))
     return [{"code": code, "facts": facts} for code, facts in found]

@@ -134,9 +134,9 @@ class _Trust:
         """For the signer's certificate, at `moment` or now."""
         return self._context(self.roots, moment or self.now)
 
-    def stamps(self) -> Any:
-        """For the time stamp's authority."""
-        return self._context(self.tsa_roots, self.now)
+    def stamps(self, moment: datetime | None = None) -> Any:
+        """For the time stamp's authority, at `moment` or now."""
+        return self._context(self.tsa_roots, moment or self.now)
 
     def _context(self, roots: Sequence[Any], moment: datetime) -> Any:
         from pyhanko_certvalidator import ValidationContext
@@ -203,9 +203,10 @@ def _judged(name: str, signed: Any, of: _OfPdf | _OfData, trust: _Trust) -> Sign
     try:
         status = of.judge(trust.signer(), trust.stamps(), usage)
         stamp = status.timestamp_validity
-        if not status.bottom_line and _stands(stamp):
-            # The stamp's authority says when: the certificate only had to be valid then (EN 319 102-1, 5.5).
-            status = of.judge(trust.signer(stamp.timestamp), trust.stamps(), usage)
+        if not status.bottom_line and stamp is not None:
+            # A trusted stamp says when: the certificates only had to be valid then (EN 319 102-1, 5.5).
+            then = of.judge(trust.signer(stamp.timestamp), trust.stamps(stamp.timestamp), usage)
+            status = then if _stands(then.timestamp_validity) else status
         state = _state(status, of)
         return SignatureFacts(state, name, **_about(status))
     except Exception as problem:  # noqa: BLE001 (the reader judges by state; a parser's trouble is no signature that holds)
@@ -288,19 +289,38 @@ def _one_form(der: bytes) -> bool:
         listed = [item.dump() for item in signed["digest_algorithms"]]
         plain = len(listed) == 1 and {digest.dump(), *listed} <= forms
         versions = signed["version"].native == signer["version"].native == "v1"
-        return bool(plain and versions and held.dump(force=True) == der)
+        return bool(plain and versions and _is_der(der))
     except (ValueError, TypeError, KeyError):
         return False
 
 
+def _is_der(data: bytes) -> bool:
+    """Whether `data` is whole DER values with definite lengths in their shortest form (X.690, 10.1)."""
+    place = 0
+    while place < len(data):
+        size = _der_size(data[place:])
+        head = size - _content_size(data[place:])
+        if size == 0 or place + size > len(data):
+            return False
+        if data[place] & 0x20 and not _is_der(data[place + head : place + size]):
+            return False
+        place += size
+    return True
+
+
+def _content_size(data: bytes) -> int:
+    return data[1] if data[1] < 0x80 else int.from_bytes(data[2 : 2 + (data[1] & 0x7F)], "big")
+
+
 def _der_size(data: bytes) -> int:
     """Length of the DER value that `data` begins with, header included; 0 where none does."""
-    if len(data) < 2 or data[0] != 0x30:
+    if len(data) < 2 or data[0] & 0x1F == 0x1F or data[1] == 0x80:
         return 0
-    if data[1] < 0x80:
-        return 2 + data[1]
-    count = data[1] & 0x7F
-    return 2 + count + int.from_bytes(data[2 : 2 + count], "big")
+    count = data[1] & 0x7F if data[1] > 0x80 else 0
+    size = _content_size(data)
+    if count and (len(data) < 2 + count or data[2] == 0 or size < 0x80):
+        return 0
+    return 2 + count + size
 
 
 def _run(work: Coroutine[Any, Any, Any]) -> Any:

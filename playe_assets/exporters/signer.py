@@ -222,17 +222,30 @@ def _stamper(url: str) -> Any:
         async def async_request_tsa_response(self, req: Any) -> Any:
             return tsp.TimeStampResp.load(_ask(url, req.dump()))
 
+        async def async_timestamp(self, message_digest: Any, md_algorithm: Any) -> Any:
+            try:
+                return await super().async_timestamp(message_digest, md_algorithm)
+            except (ValueError, TypeError, KeyError, AttributeError) as problem:
+                raise OSError(
+                    f"no RFC 3161 response: {problem}"
+                ) from problem  # as for one that is unreachable
+
     return Stamper()
 
 
 def _ask(url: str, request: bytes) -> bytes:
+    import urllib.error
     import urllib.request
 
     asked = urllib.request.Request(
         url, request, {"Content-Type": "application/timestamp-query", "Accept": "application/timestamp-reply"}
     )
-    with urllib.request.urlopen(asked, timeout=STAMP_TIMEOUT_S) as answer:
-        return bytes(answer.read(_LARGEST_ANSWER))
+    try:
+        with urllib.request.urlopen(asked, timeout=STAMP_TIMEOUT_S) as answer:  # noqa: S310
+            return bytes(answer.read(_LARGEST_ANSWER))
+    except urllib.error.HTTPError as refusal:
+        refusal.close()
+        raise
 
 
 def _wait(work: Coroutine[Any, Any, T]) -> T:
