@@ -19,9 +19,9 @@ from playe_assets.core.values import EnhancedManifest, MetricsManifest
 from playe_assets.custody.log import utc_now
 from playe_assets.custody.record import Activity, Operator, Recorder
 from playe_assets.examination.cases import CaseFolder
-from playe_assets.examination.rerun_compare import Said, Sides, share_apart, verdicts_of
+from playe_assets.examination.rerun_compare import Said, Sides, verdicts_of
 from playe_assets.examination.rerun_evidence import exhibits_of, find_by_digest, limits_of, take_in
-from playe_assets.examination.rerun_level import L2_SHARE, blas_kernel, compared
+from playe_assets.examination.rerun_level import L2_SHARE, blas_kernel, compared, share_apart
 from playe_assets.examination.rerun_models import bring_models, engine_here, settings_of_rerun
 from playe_assets.examination.rerun_result import Claim, Rerun
 from playe_assets.examination.settings import Settings

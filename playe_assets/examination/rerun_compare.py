@@ -14,7 +14,7 @@ from typing import Any
 from playe_assets.core.canonical import to_plain
 from playe_assets.core.errors import PlayeError
 from playe_assets.core.values import EnhancedManifest, MetricsManifest
-from playe_assets.examination.rerun_level import L1_MOST, L2_FLOOR, L2_SHARE, Level
+from playe_assets.examination.rerun_level import L1_MOST, L2_SHARE, Level, share_apart
 from playe_assets.examination.rerun_samples import clips_apart, pictures_apart
 from playe_assets.examination.stage import Progress, Words
 from playe_assets.stores.case_store import CaseStore
@@ -303,11 +303,3 @@ def _row(
     number = next((d["number"] for d in derivatives if d["exhibit"] == exhibit and d["kind"] == kind), None)
     row = next((r for r in rows if r["derivative"] == number), {})
     return {name: row[name] for name in columns if row.get(name) is not None}
-
-
-def share_apart(then: float, now: float | None) -> float:
-    """|difference| as a share of the larger value; 0 below `L2_FLOOR`, 1 where one side has no value."""
-    if now is None:
-        return 1.0
-    apart = abs(float(then) - float(now))
-    return 0.0 if apart <= L2_FLOOR else apart / max(abs(float(then)), abs(float(now)))

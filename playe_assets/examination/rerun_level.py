@@ -162,3 +162,11 @@ def blas_kernel() -> str | None:
                 asked.restype = ctypes.c_char_p
                 return str(asked().decode("ascii"))
     return None
+
+
+def share_apart(then: float, now: float | None) -> float:
+    """|difference| as a share of the larger value; 0 below `L2_FLOOR`, 1 where one side has no value."""
+    if now is None:
+        return 1.0
+    apart = abs(float(then) - float(now))
+    return 0.0 if apart <= L2_FLOOR else apart / max(abs(float(then)), abs(float(now)))

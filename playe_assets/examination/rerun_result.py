@@ -12,6 +12,7 @@ from typing import Any
 
 from playe_assets import __version__
 from playe_assets.core.canonical import to_plain
+from playe_assets.core.texts import LANGUAGES
 from playe_assets.examination.rerun_compare import Verdict
 from playe_assets.examination.rerun_evidence import TakenIn
 from playe_assets.examination.rerun_level import L1_MOST, L2_FLOOR, L2_SHARE, Environments, Level
@@ -141,7 +142,7 @@ def _verdict(v: Verdict) -> dict[str, Any]:
 
 
 def _words(words: Words) -> dict[str, str]:
-    return {"code": words.key, "why": words.said("en")}
+    return {"code": words.key, "why": words.said(LANGUAGES[0])}
 
 
 @functools.cache
