@@ -16,7 +16,7 @@ import yaml
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run_iterator
 
-from playe_assets.core.errors import CaseBusyError
+from playe_assets.core.errors import CaseBusyError, PlayeError
 from playe_assets.defs.failures import note_failure
 from playe_assets.defs.partitions import CASES, TAG_CASE, TAG_PROCESS
 from playe_assets.defs.resources import WATCHERS
@@ -133,7 +133,10 @@ def examine_here(
     finished = instance.get_run_by_id(run.run_id)
     outcome.success = finished is not None and finished.status == dg.DagsterRunStatus.SUCCESS
     if not outcome.success:  # no daemon need be there to see it
-        note_failure(load_settings(), run, outcome.failed_stage, "run_failed", outcome.error)
+        try:
+            note_failure(load_settings(), run, outcome.failed_stage, "run_failed", outcome.error)
+        except (PlayeError, OSError) as problem:  # why the run failed must be said all the same
+            outcome.error = f"{outcome.error} ({problem})".strip()
     return outcome
 
 
