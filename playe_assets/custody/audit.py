@@ -111,9 +111,16 @@ def audit(
     findings += against_lines(chain, named, seen.lines, seen.roots)
     if kept is not None:
         findings += against_witness(kept, chain, seen.lines, seen.roots, seen.hashes)
-    if chain.notes and not is_copy and not _exists(checkpoints, chain.newest + 1):
-        findings += private_key(chain, checkpoints.folder)
+    told = [] if is_copy else list(private_key(chain, checkpoints.folder))
+    if not _exists(
+        checkpoints, chain.newest + 1
+    ):  # else the key has changed with a checkpoint made meanwhile
+        findings += told
     tokens = [epoch for epoch in chain.notes if _token(checkpoints, epoch).is_file()]
+    absent = [str(epoch) for epoch in sorted(chain.notes) if epoch not in tokens]
+    if checkpoints.tsa_url and absent:
+        facts = {"count": len(absent), "first": absent[0], "last": absent[-1], "url": checkpoints.tsa_url}
+        findings.append(AuditFinding("token_absent", facts, advisory=True))
     if tsa_roots is not None:
         findings += _stamps(checkpoints, chain, tokens, tsa_roots)
     return AuditResult(

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from playe_assets.core.errors import CommandError, IntegrityError
 from playe_assets.custody import standalone_verifier
+from playe_assets.custody.audit import audit
 from playe_assets.custody.checkpoints import Checkpoints
 from playe_assets.custody.export import VERIFIER, Exported, export_case, prove, verifier_source
 from playe_assets.custody.merkle import consistency, included, leaf_hash, root, several
@@ -276,7 +277,7 @@ def test_an_export_with(bag, stranger, name):
     assert "The export DOES NOT HOLD" in done.stdout
 
 
-@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @seed(5)
 @given(at=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
 def test_any_flipped_bit_of_the_lines_is_found(pristine, tmp_path_factory, at, bit):
@@ -393,7 +394,7 @@ def _announced(held: Held) -> list[str]:
     return [kept.checkpoint.next_key for kept in held.checkpoints.all()]
 
 
-def test_time_stamps_travel_with_the_export_and_its_readme_tells_how_to_check_them(tmp_path):
+def test_time_stamps_travel_with_the_export_and_its_readme_tells_how_to_check_them(tmp_path, monkeypatch):
     with authority(tmp_path) as tsa:
         held = Held(tmp_path / "lab")
         held.write(3)
@@ -409,6 +410,17 @@ def test_time_stamps_travel_with_the_export_and_its_readme_tells_how_to_check_th
         for command in commands:
             words = [str(made.folder / w) if "/" in w or w == "roots.pem" else w for w in command.split()]
             openssl(*words)
+        assert [f.code for f in audit(held.log, stamped).findings] == []
+        whole = token.read_bytes()
+        token.unlink()
+        assert [f.code for f in audit(held.log, stamped).findings] == ["token_absent"]
+        token.write_bytes(whole)
+        monkeypatch.setattr("playe_assets.custody.checkpoints.utc_now", lambda: "2060-01-01T00:00:00.000000Z")
+        held.write(1)
+        stamped.make()
+        ahead = held.found(tsa_roots=tsa.roots.read_bytes())
+        assert [f.code for f in ahead.findings] == ["token_before"]
+        assert ahead.holds
         token.write_bytes(token.read_bytes()[:-9] + b"\0" * 9)
         assert held.codes(tsa_roots=tsa.roots.read_bytes()) == ["token_refused"]
         assert held.codes() == [], "without the authority's roots it is counted, not checked"
