@@ -80,8 +80,9 @@ def test_after_a_failed_fsync_every_process_stops_and_a_new_one_goes_on(tmp_path
     log = CustodyLog(tmp_path / LOG)
     assert log.verify()[1] is None
     assert (told.lost(log), more.lost(log)) == ([], [])
-    (resumed,) = [e for _, e, _ in log.read() if e and e["event"] == "log.resumed"]
-    assert resumed["written_again_bytes"] > 0
+    resumed = [e["written_again_bytes"] for _, e, _ in log.read() if e and e["event"] == "log.resumed"]
+    assert resumed
+    assert max(resumed) > 0
 
 
 def test_a_disk_that_keeps_failing_lets_no_process_go_on(tmp_path, library):
