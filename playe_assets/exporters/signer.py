@@ -241,7 +241,7 @@ def _ask(url: str, request: bytes) -> bytes:
         url, request, {"Content-Type": "application/timestamp-query", "Accept": "application/timestamp-reply"}
     )
     try:
-        with urllib.request.urlopen(asked, timeout=STAMP_TIMEOUT_S) as answer:  # noqa: S310
+        with urllib.request.urlopen(asked, timeout=STAMP_TIMEOUT_S) as answer:
             return bytes(answer.read(_LARGEST_ANSWER))
     except urllib.error.HTTPError as refusal:
         refusal.close()
