@@ -175,8 +175,8 @@ def short_segments(megapixels: float, least: int, most: int) -> Iterator[None]:
     from playe_assets.core.presets import Preset, Segments
     from playe_assets.examination import plan
 
-    def found(name: str) -> Preset:
-        preset = load_preset(name)
+    def found(*given: Any) -> Preset:
+        preset = load_preset(*given)
         return replace(preset, video=replace(preset.video, segments=Segments(megapixels, least, most)))
 
     plan.load_preset = found  # type: ignore[attr-defined]
