@@ -60,6 +60,7 @@ def verify(
     work: Path | None, machine: bool,
 ) -> None:  # fmt: skip
     """Check REPORT.json: form, digests, derivation, records, proof, signatures; exit 1 if anything does not hold."""
+    from playe_assets.examination import signing
     from playe_assets.examination.settings import load_settings
     from playe_assets.examination.verify_report import read_report, verify_report
     from playe_assets.examination.verify_signed import With
@@ -68,8 +69,9 @@ def verify(
     given = read_report(file)
     asked = {"rerun": again, "exhibits": str(exhibits or "-"), "derivatives": str(derivatives or "-")}
     with _recorded(settings, given, asked) as work_done:
-        beside = With(exhibits, derivatives, _pem(trust_roots, settings.trust_roots),
-                      _pem(trust_roots, settings.tsa_roots), key or settings.custody_key or None,
+        given_roots = trust_roots.read_bytes() if trust_roots else None
+        beside = With(exhibits, derivatives, given_roots or signing.trust_roots(settings),
+                      given_roots or signing.tsa_roots(settings), key or settings.custody_key or None,
                       _notes(file, settings))  # fmt: skip
         found = verify_report(given, beside)
         if not machine:
@@ -234,11 +236,6 @@ def _state(work: Operation, found: Verified, made: tuple[Rerun, dict[str, Any], 
                             "derivatives": {d["number"] or f"+{d['number_now']}": d["reached"]
                                             for d in result["derivatives"]}})  # fmt: skip
         work.outputs.append(hash_file(file)[0])
-
-
-def _pem(given: Path | None, setting: str) -> bytes | None:
-    path = given or (Path(setting) if setting else None)
-    return path.read_bytes() if path else None
 
 
 def _notes(file: Path, settings: Settings) -> tuple[str, ...]:

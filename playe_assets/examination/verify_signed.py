@@ -137,7 +137,7 @@ def detached(given: Given, custody: Mapping[str, Any], beside: With) -> Check:
     from playe_assets.exporters.signatures import verify_detached
 
     path = given.path.with_name(f"{given.path.name}.p7s")
-    declared = _declared(custody, "json")
+    declared = _declared(custody, ".p7s")
     if not path.is_file():
         why = "check.signature.lost" if declared else "check.signature.none"
         return not_checked(
@@ -155,7 +155,7 @@ def pdf(given: Given, custody: Mapping[str, Any], beside: With) -> Check:
     from playe_assets.exporters.signatures import verify_pdf
 
     path = given.path.with_suffix(".pdf")
-    declared = _declared(custody, "pdf")
+    declared = _declared(custody, ".pdf")
     if not path.is_file():
         return not_checked("signature_pdf", "check.signature.no_pdf", file=path.name)
     try:
@@ -167,12 +167,11 @@ def pdf(given: Given, custody: Mapping[str, Any], beside: With) -> Check:
     return _signature("signature_pdf", facts, declared, beside)
 
 
-def _declared(custody: Mapping[str, Any], kind: str) -> Mapping[str, Any] | None:
-    """What the report says of the signature on its JSON or its PDF."""
+def _declared(custody: Mapping[str, Any], suffix: str) -> Mapping[str, Any] | None:
+    """What the report says of the signature in its file of that suffix."""
     found: Mapping[str, Any] | None = next(
-        (s for s in custody["signatures"] if kind in str(s.get("file", "")).rpartition(".")[2]
-         or (kind == "json" and str(s.get("file", "")).endswith(".p7s"))), None
-    )  # fmt: skip
+        (s for s in custody["signatures"] if str(s.get("file", "")).endswith(suffix)), None
+    )
     return found
 
 
