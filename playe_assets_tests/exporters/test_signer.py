@@ -160,3 +160,23 @@ def _openssl_self_signed(key: Path, certificate: Path) -> None:
          "-addext", "keyUsage=critical,digitalSignature"],
         check=True, capture_output=True,
     )  # fmt: skip
+
+
+def test_the_trial_key_of_the_signing_page_signs_and_its_settings_exist(tmp_path: Path):
+    import re
+    import subprocess
+    from dataclasses import fields
+
+    import yaml
+
+    from playe_assets.examination.settings import Settings
+
+    page = (Path(__file__).resolve().parents[2] / "docs" / "signing.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"^openssl req .*?\\\n.*?$", page, re.MULTILINE)
+    subprocess.run(["bash", "-ec", command], cwd=tmp_path, check=True, capture_output=True)
+    found = load_signer(SignerFiles(tmp_path / "signer.key.pem", tmp_path / "signer.pem"))
+    assert found is not None
+    facts = verify_detached(DATA, found.sign_detached(DATA), (tmp_path / "signer.pem").read_bytes())
+    assert facts.trusted, facts
+    (block,) = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert set(yaml.safe_load(block)) <= {f.name for f in fields(Settings)}
