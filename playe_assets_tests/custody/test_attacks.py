@@ -12,7 +12,7 @@ import multiprocessing
 import re
 import shutil
 from collections.abc import Callable
-from multiprocessing.synchronize import Barrier
+from multiprocessing.synchronize import Barrier, Event
 from pathlib import Path
 
 import pytest
@@ -525,3 +525,31 @@ def test_a_witness_is_read_from_a_note_a_report_or_a_notice_and_nothing_else(hel
     (tmp_path / "other.json").write_text(json.dumps({"sections": {"custody": {
         **custody, "checkpoint": {"note": note, "key0": "other+1+2"}}}}))  # fmt: skip
     assert held.codes(witness_from(tmp_path / "other.json")) == ["witness_key0"]
+
+
+def _busy(held: Held, who: int, stop: Event) -> None:
+    """Writes until told to stop; the first of them signs checkpoints as well."""
+    while not stop.is_set():
+        held.write(3, f"CASE-{who}")
+        if who == 0:
+            held.sign()
+
+
+def test_an_audit_of_a_log_at_work_raises_no_false_alarm(tmp_path):
+    held = honest(tmp_path / "lab", rotate_bytes=4000)
+    spawn = multiprocessing.get_context("spawn")
+    stop = spawn.Event()
+    writers = [spawn.Process(target=_busy, args=(held, n, stop)) for n in range(2)]
+    for writer in writers:
+        writer.start()
+    witness, found = held.notes[0].read_text(), [held.found()]
+    try:
+        while len(found) < 10 or found[-1].checkpoints < found[0].checkpoints + 3:
+            found.append(held.found(witness))
+    finally:
+        stop.set()
+        for writer in writers:
+            writer.join(60)
+    assert [f.findings for f in found if f.findings] == []
+    assert [w.exitcode for w in writers] == [0, 0]
+    assert held.codes() == []
