@@ -174,7 +174,9 @@ def test_verify_holds_and_ends_with_0(submitted):
     answer = run(submitted.laboratory, "case", "verify", CASE, "--json")
     assert answer.code == 0
     assert (answer.json["holds"], answer.json["differences"], answer.json["reports"]) == (True, [], 1)
-    assert answer.json["log_lines"] == len(submitted.laboratory.log())
+    lines = submitted.laboratory.log()
+    assert answer.json["recorded"] is True
+    assert [line["event"] for line in lines[answer.json["log_lines"] :]] == ["custody.case_verified"] * 2
     told = run(submitted.laboratory, "--language", "ru", "case", "verify", CASE)
     assert told.code == 0
     assert told.out.startswith(f"Дело {CASE} подтверждено: ")
