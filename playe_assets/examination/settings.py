@@ -56,7 +56,7 @@ class Settings:
     """`fp32`, `fp16` or `bf16`; each needs a certificate of its own."""
     log_origin: str = ""
     """The custody log's name in its checkpoints, such as `lab.example/custody`; empty derives one from its first key.
-    Fixed when the first checkpoint is made."""
+    Fixed when that key is made."""
     custody_key: str = ""
     """The log's first verifier key (`playe audit key` prints it), pinned: another one is refused. Empty: not pinned."""
     log_rotate_mib: int = 256
