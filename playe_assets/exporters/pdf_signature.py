@@ -54,7 +54,7 @@ def appearance(facts: Mapping[str, Any], document: str, language: str) -> bytes:
     say, out = Say(language), io.BytesIO()
     left, lower, right, upper = box()
     width, height = right - left, upper - lower
-    drawn = Canvas(out, pagesize=(width, height), invariant=1)
+    drawn = Canvas(out, pagesize=(width, height), invariant=1, initialFontName=FONT)
     drawn.setFillColor(HexColor(SHADE))
     drawn.setStrokeColor(HexColor(ACCENT))
     drawn.setLineWidth(0.8)
