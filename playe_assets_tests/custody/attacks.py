@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -127,3 +127,38 @@ def honest(root: Path, rotate_bytes: int = 0) -> Held:
 def edited(raw: bytes, **fields: Any) -> bytes:
     """A line that says something else."""
     return canonical_json({**json.loads(raw), **fields})
+
+
+Lines = list[bytes]
+
+
+Change = Callable[[Lines, int], Lines]
+
+
+def edit(lines: Lines, at: int) -> Lines:
+    """Another content."""
+    return [*lines[:at], edited(lines[at], text="another name"), *lines[at + 1 :]]
+
+
+def delete(lines: Lines, at: int) -> Lines:
+    """One line less."""
+    return lines[:at] + lines[at + 1 :]
+
+
+def insert(lines: Lines, at: int) -> Lines:
+    """One line more, made of another."""
+    return [*lines[:at], edited(lines[at], number=99), *lines[at:]]
+
+
+def swap(lines: Lines, at: int) -> Lines:
+    """Two lines exchanged."""
+    return [*lines[:at], lines[at + 1], lines[at], *lines[at + 2 :]]
+
+
+def replay(lines: Lines, at: int) -> Lines:
+    """The lines of another case, as if they were of this one."""
+    others = [edited(raw, case_id="CASE-A") for raw in lines[8:12]]
+    return lines[:at] + others + lines[at:]
+
+
+CHANGES = {"edit": edit, "delete": delete, "insert": insert, "swap": swap, "replay": replay}
