@@ -14,6 +14,7 @@ import pytest
 
 from playe_assets.core.errors import CommandError
 from playe_assets.custody.log import CustodyLog
+from playe_assets.examination.demo_evidence import write_demo
 from playe_assets.examination.rerun_level import Level, blas_kernel
 from playe_assets_tests.laboratory import examine, failures, opened, write_clip, write_photo
 from playe_assets_tests.reports import again, altered, levels, report_path, scrambled, stranger
@@ -316,3 +317,19 @@ def test_under_another_blas_kernel_the_result_says_which_and_what_level_is_reach
         assert found["asked"] == "L1" and found["reached"] in ("L0", "L1", "L2"), (name, found)
         assert found["reached"] == "L0" or found["why"]
     assert told["E003", "photo"]["reached"] == "L0" or told["E003", "photo"]["max_difference"] > 0
+
+
+@pytest.mark.slow
+def test_the_demo_case_comes_out_equal_in_two_folders_with_different_thread_counts(tmp_path):
+    folder = tmp_path / "DEMO-0001"
+    write_demo(folder)
+    with opened(tmp_path / "lab") as laboratory, dg.DagsterInstance.ephemeral() as instance:
+        result = examine(instance, "DEMO-0001", folder)
+        assert result.success, failures(result)
+        report = json.loads(report_path(laboratory, "DEMO-0001").read_bytes())
+    originals = scrambled(folder, tmp_path / "originals")
+    for threads, place in ((1, tmp_path / "one"), (4, tmp_path / "elsewhere" / "two")):
+        found = again(report, stranger(tmp_path), originals, place, threads=threads)
+        assert found.stopped is None, found.stopped.said("en")
+        assert set(levels(found).values()) == {"L0"} and found.holds, found.claims
+        assert found.examination_now == found.examination_then
