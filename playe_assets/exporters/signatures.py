@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
-import re
 from collections.abc import Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from typing import Any
 
 from playe_assets.core.errors import CommandError
 from playe_assets.core.texts import text
+from playe_assets.exporters.signature_form import gap_in_one_form, in_one_form
 from playe_assets.exporters.signer import key_words, readable_name
 from playe_assets.exporters.signer_files import WEAK_HASHES
 
@@ -166,13 +166,7 @@ class _OfPdf:
         if status.coverage != SignatureCoverageLevel.ENTIRE_FILE:
             return "extended"
         start, length, after, _ = (int(n) for n in self.embedded.byte_range)
-        gap = self.data[start + length : after]
-        if not re.fullmatch(rb"<(?:[0-9A-F]{2})+>", gap):
-            return "altered"
-        der = bytes.fromhex(gap[1:-1].decode("ascii"))
-        size = _der_size(der)
-        # After the signature's own bytes only zeros may stand.
-        return "altered" if any(der[size:]) or not _one_form(der[:size]) else None
+        return None if gap_in_one_form(self.data[start + length : after]) else "altered"
 
 
 class _OfData:
@@ -191,7 +185,7 @@ class _OfData:
 
     def beside(self, _status: Any) -> str | None:
         """`altered` where bytes that no signature covers are not as they have to be."""
-        return None if _one_form(self.p7s) else "altered"
+        return None if in_one_form(self.p7s) else "altered"
 
 
 def _judged(name: str, signed: Any, of: _OfPdf | _OfData, trust: _Trust) -> SignatureFacts:
@@ -268,59 +262,6 @@ def _certificates(pem: bytes | None) -> list[Any]:
         return [x509.Certificate.load(der) for _, _, der in armor.unarmor(pem, multiple=True)]
     except ValueError:
         raise CommandError("signing.roots", problem=pem[:40].decode("ascii", "replace")) from None
-
-
-def _one_form(der: bytes) -> bool:
-    """Whether a CMS signature is DER with nothing in it that is neither signed nor fixed.
-
-    RFC 5652 leaves versions and the outer list of digests unsigned; a byte changed there would go unseen.
-    """
-    from asn1crypto import algos, cms
-
-    try:
-        held = cms.ContentInfo.load(der, strict=True)
-        signed = held["content"]
-        (signer,) = signed["signer_infos"]
-        digest = signer["digest_algorithm"]
-        name = digest["algorithm"].native
-        forms = {
-            algos.DigestAlgorithm({"algorithm": name, **more}).dump() for more in ({}, {"parameters": None})
-        }
-        listed = [item.dump() for item in signed["digest_algorithms"]]
-        plain = len(listed) == 1 and {digest.dump(), *listed} <= forms
-        versions = signed["version"].native == signer["version"].native == "v1"
-        return bool(plain and versions and _is_der(der))
-    except (ValueError, TypeError, KeyError):
-        return False
-
-
-def _is_der(data: bytes) -> bool:
-    """Whether `data` is whole DER values with definite lengths in their shortest form (X.690, 10.1)."""
-    place = 0
-    while place < len(data):
-        size = _der_size(data[place:])
-        head = size - _content_size(data[place:])
-        if size == 0 or place + size > len(data):
-            return False
-        if data[place] & 0x20 and not _is_der(data[place + head : place + size]):
-            return False
-        place += size
-    return True
-
-
-def _content_size(data: bytes) -> int:
-    return data[1] if data[1] < 0x80 else int.from_bytes(data[2 : 2 + (data[1] & 0x7F)], "big")
-
-
-def _der_size(data: bytes) -> int:
-    """Length of the DER value that `data` begins with, header included; 0 where none does."""
-    if len(data) < 2 or data[0] & 0x1F == 0x1F or data[1] == 0x80:
-        return 0
-    count = data[1] & 0x7F if data[1] > 0x80 else 0
-    size = _content_size(data)
-    if count and (len(data) < 2 + count or data[2] == 0 or size < 0x80):
-        return 0
-    return 2 + count + size
 
 
 def _run(work: Coroutine[Any, Any, Any]) -> Any:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from playe_assets.core.errors import IntegrityError
 from playe_assets.custody.checkpoints import Checkpoints
 from playe_assets.custody.log import CustodyLog
+from playe_assets.custody.record import Operator, Recorder
 from playe_assets.examination.signed_files import report_bytes
 from playe_assets.exporters.report_proof import check_proof, lines_of
 
@@ -79,6 +80,19 @@ def test_any_json_survives_the_way_through_the_file(
     facts = check_proof(found)
     assert facts is not None
     assert facts.proven == sum(case == "A" for case, _ in contents)
+
+
+@pytest.mark.parametrize("audit", ["basic", "full"])
+def test_what_the_recorder_writes_is_proven_in_every_audit_mode(tmp_path: Path, audit: str):
+    log = CustodyLog(tmp_path / "events.jsonl")
+    for case in ("A", "B", "A"):
+        recorder = Recorder(
+            log, request_id="r", case_id=case, operator=Operator("и", "operator", "os-user"), audit=audit
+        )
+        recorder.note("custody.received", step="delivery 1", params={"bytes": 3, "share": 1 / 3})
+    facts = check_proof(reported(log, Checkpoints(log, tmp_path / "checkpoints"), "A"))
+    assert facts is not None
+    assert (facts.proven, facts.beyond) == (4, 0)
 
 
 def test_whatever_is_altered_in_extract_proof_or_checkpoint_is_found(report: dict[str, Any]):
