@@ -60,7 +60,7 @@ def _content_size(data: bytes) -> int:
 
 def _der_size(data: bytes) -> int:
     """Length of the DER value that `data` begins with, header included; 0 where none does."""
-    if len(data) < 2 or data[0] & 0x1F == 0x1F or data[1] == 0x80:
+    if len(data) < 2 or data[0] == 0 or data[0] & 0x1F == 0x1F or data[1] == 0x80:
         return 0
     count = data[1] & 0x7F if data[1] > 0x80 else 0
     size = _content_size(data)
