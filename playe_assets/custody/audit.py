@@ -147,11 +147,15 @@ def _vouched(witness: Witness) -> int:
 def _read(log: CustodyLog, fresh: Callable[[], LinePass], progress: Progress) -> LinePass:
     """The fast reading, which ends at the first break of the chain; then a thorough one that goes on behind it."""
     seen, total = fresh(), sum(path.stat().st_size for path, _ in log.files())
+    locked = True
     try:
         checked = log.check(lambda _: progress(seen.bytes, max(total, seen.bytes)), seen.add_held)
     except PermissionError:  # an auditor who may read the log, not lock it
-        checked = None
-    if checked is not None and checked.finding is None:
+        seen, locked = fresh(), False
+        checked = log.check(
+            lambda _: progress(seen.bytes, max(total, seen.bytes)), seen.add_held, locked=False
+        )
+    if checked.finding is None:
         seen.tell_clocks(checked.clocks, checked.clock_count)
         progress(seen.bytes, seen.bytes)
         return seen
@@ -162,12 +166,13 @@ def _read(log: CustodyLog, fresh: Callable[[], LinePass], progress: Progress) ->
             progress(seen.bytes, max(total, seen.bytes))
 
     def still_torn(line: int) -> bool:
-        time.sleep(_WRITING_S if checked is None else 0)
+        time.sleep(0 if locked else _WRITING_S)
         return next((entry for _, entry, _ in log.read(line)), None) is None
 
     seen.end(still_torn)
-    if checked is not None and checked.finding is not None and all(f.advisory for f in seen.findings):
-        # The strict reading knows problems that the thorough one does not, such as a key that stands twice in a line.
+    # The strict reading knows problems that the thorough one does not, such as a key that stands twice in a line. It
+    # is asked twice: between the readings a writer may have acknowledged or ended the line.
+    if all(f.advisory for f in seen.findings) and log.check(locked=locked).finding == checked.finding:
         seen.findings.append(AuditFinding("line_malformed", {"line": checked.finding.line}))
     progress(seen.bytes, seen.bytes)
     return seen
@@ -235,7 +240,10 @@ def _stamps(
 
 
 def _exists(checkpoints: Checkpoints, epoch: int) -> bool:
-    return (checkpoints.folder / f"{epoch:06d}.note").exists()
+    try:
+        return (checkpoints.folder / f"{epoch:06d}.note").exists()
+    except OSError:  # a line may name any number, also one that is too long for a file's name
+        return False
 
 
 def _token(checkpoints: Checkpoints, epoch: int) -> Path:

@@ -76,8 +76,9 @@ class LinePass:
         if b'"event":"log.' in raw:
             entry = parse(raw) or {}
             if entry.get("event") == "log.torn":
-                first = index - int(entry.get("torn_lines", 1))
-                self._found("torn", advisory=True, line=first, by=index)
+                count = entry.get("torn_lines", 1)
+                if type(count) is int and 0 < count <= index:
+                    self._found("torn", advisory=True, line=index - count, by=index)
             self._checkpoint(entry)
         self.uncovered += self.lines >= self._covered and b'"event":"log.checkpoint"' not in raw
         if index in self._seqs:
@@ -94,7 +95,7 @@ class LinePass:
         else:
             self._chained(entry)
             self._checkpoint(entry)
-            self._clock(entry)
+            self._clocks.add_entry(self._due, entry)
         self.uncovered += self.lines >= self._covered and b'"event":"log.checkpoint"' not in raw
         self._last = hashlib.sha256(raw).hexdigest()
         if self._due in self._seqs:
@@ -120,13 +121,6 @@ class LinePass:
         self.bytes += len(raw) + 1
         if self.lines in self._sizes:
             self.roots[self.lines] = self._frontier.root()
-
-    def _clock(self, entry: Mapping[str, Any]) -> None:
-        boot, boottime, utc = (entry.get(name) for name in ("boot_id", "clock_boottime", "clock_utc"))
-        if isinstance(boot, str) and isinstance(boottime, (int, float)):
-            self._clocks.add(
-                self._due, boot.encode(), boottime, utc.encode() if isinstance(utc, str) else None
-            )
 
     def _chained(self, entry: Mapping[str, Any]) -> None:
         due, seq = self._due, entry.get("seq")

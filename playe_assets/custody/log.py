@@ -54,7 +54,7 @@ class CustodyLog:
         self._gap = f'"{secrets.token_hex(16)}"'
 
     def append(self, entries: Sequence[Mapping[str, Any]]) -> list[int]:
-        """Append `entries` in order and return their sequence numbers once they are on the disk.
+        """Append `entries` in order and return their numbers once they are on the disk.
 
         Raises:
             LockTimeoutError: another process held the append lock (`custody.lock_timeout`: nothing was written) or
@@ -123,6 +123,7 @@ class CustodyLog:
         self,
         progress: Callable[[int], object] | None = None,
         on_line: Callable[[int, bytes], object] | None = None,
+        locked: bool = True,
     ) -> Checked:
         """`verify` and the clocks in one reading.
 
@@ -130,12 +131,13 @@ class CustodyLog:
             progress: called with the number of lines checked, now and then.
             on_line: called with (index, raw line) for every line up to the first finding, such as a Merkle tree's
                 `add`.
+            locked: without the append lock the last line may be half of one that is just being written.
 
         Raises:
             LockTimeoutError: a writer holds the append lock longer than `lock_timeout_s`.
         """
         found = LineCheck()
-        for index, raw in log_read.raw_lines(self.path, until=self._end()):
+        for index, raw in log_read.raw_lines(self.path, until=self._end() if locked else None):
             if not found.add(index, raw):
                 break
             if on_line is not None:

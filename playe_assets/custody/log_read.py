@@ -34,7 +34,8 @@ def parse(raw: bytes) -> dict[str, Any] | None:
         entry = json.loads(raw)
     except (ValueError, RecursionError):
         return None
-    return entry if isinstance(entry, dict) and type(entry.get("seq")) is int else None
+    seq = entry.get("seq") if isinstance(entry, dict) else None
+    return entry if type(seq) is int and 0 <= seq < 1 << 63 else None  # further no head counts
 
 
 def rotated_name(path: Path, first: int) -> Path:

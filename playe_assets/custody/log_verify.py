@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -105,9 +106,7 @@ class LineCheck:
             return self._found(index, "prev_hash")
         if problem:
             return self._found(index, problem)
-        boot, boottime, utc = (entry.get(name) for name in ("boot_id", "clock_boottime", "clock_utc"))
-        if isinstance(boot, str) and isinstance(boottime, (int, float)):  # older lines state no clock_utc
-            self._clocks.add(index, boot.encode(), boottime, utc.encode() if isinstance(utc, str) else None)
+        self._clocks.add_entry(index, entry)
         self._shapes.learn(raw, entry)
         return True
 
@@ -127,6 +126,19 @@ class ClockCheck:
         self._boottime = 0.0
         self._ahead: float | None = None
         self._wall: float | None = None
+
+    def add_entry(self, line: int, entry: Mapping[str, Any]) -> None:
+        """The clocks of an entry, whatever it says they are; what is no clock is not judged."""
+        boot, boottime, utc = (entry.get(name) for name in ("boot_id", "clock_boottime", "clock_utc"))
+        if not isinstance(boot, str) or isinstance(boottime, bool) or not isinstance(boottime, (int, float)):
+            return
+        try:
+            seconds = float(boottime)
+        except OverflowError:
+            return
+        if math.isfinite(seconds):  # older lines state no clock_utc
+            wall = utc.encode("utf-8", "surrogatepass") if isinstance(utc, str) else None
+            self.add(line, boot.encode("utf-8", "surrogatepass"), seconds, wall)
 
     def add(self, line: int, boot: bytes, boottime: float, utc: bytes | None) -> None:
         """One line's clocks, `utc` as ISO 8601; a line without it is not judged by the wall clock."""
@@ -161,7 +173,7 @@ class ClockCheck:
 def _seconds(utc: bytes) -> float | None:
     try:
         return datetime.fromisoformat(utc.decode()).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 
@@ -172,13 +184,13 @@ class _DoubledError(ValueError):
 def _parsed(raw: bytes) -> tuple[dict[str, Any], str] | None:
     """(entry, problem or empty), or None for a torn line."""
     try:
-        entry = _STRICT.decode(raw.decode("utf-8"))
-    except _DoubledError:
-        entry = json.loads(raw)
-        return (entry, "json") if isinstance(entry, dict) and "seq" in entry else None
+        try:
+            entry, problem = _STRICT.decode(raw.decode("utf-8")), ""
+        except _DoubledError:
+            entry, problem = json.loads(raw), "json"
     except (ValueError, RecursionError):
         return None
-    return (entry, "") if isinstance(entry, dict) and "seq" in entry else None
+    return (entry, problem) if isinstance(entry, dict) and "seq" in entry else None
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -192,7 +204,14 @@ def _no_constant(name: str) -> Any:
     raise ValueError(name)
 
 
-_STRICT = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_no_constant)
+def _finite(number: str) -> float:
+    found = float(number)
+    if not math.isfinite(found):  # 1e999: JSON to the grammar, infinite or an error to readers
+        raise ValueError(number)
+    return found
+
+
+_STRICT = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_no_constant, parse_float=_finite)
 
 
 def _acknowledges(entry: Mapping[str, Any], count: int, sha256: str) -> bool:
