@@ -24,7 +24,7 @@ from playe_assets.core.texts import text
 from playe_assets.custody import log_read
 from playe_assets.custody.log_lock import Descriptor, FileLock
 from playe_assets.custody.log_read import GENESIS, Head, parse
-from playe_assets.custody.log_state import HeadSlot, LogState, boot_id
+from playe_assets.custody.log_state import NO_RUN, HeadSlot, LogState, boot_id
 from playe_assets.custody.log_sync import GroupSync, sync_folder
 from playe_assets.custody.log_verify import Checked, ClockFinding, Finding, LineCheck
 
@@ -277,13 +277,16 @@ class CustodyLog:
         with self._sync.lock.held(), self._appending.held():
             count = self._sync.take_over()
             if count is not None:
+                # The tail is looked at again, for pages may be lost, and nobody who stopped is covered by a new run.
+                self._state.put_head(HeadSlot(NO_RUN, 0, 0, 0, GENESIS))
                 file, head, run = self._current()
                 self._note(file, head, {"event": "log.resumed", "written_again_bytes": count}, run)
 
     def _rotate(self) -> None:
         # The sync lock comes before the append lock wherever both are held.
         with self._sync.lock.held(), self._appending.held():
-            self._sync.check()
+            if not self._sync.check():
+                return  # the append that follows writes the tail again first; the next one rotates
             file, head, run = self._current()
             first = self.files()[-1][1]
             if head.size < self.rotate_bytes or head.lines - first < 2:
