@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from playe_assets.core.errors import LockTimeoutError
+from playe_assets.custody.log_wake import WakeUps
 
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.0001, 0.004
+ALL = 2**31 - 1
 
 
 class Descriptor:
@@ -37,14 +38,14 @@ class FileLock:
     and a child opens the file anew. The kernel frees the lock of a process that is killed.
     """
 
-    def __init__(self, path: Path, log: Path, timeout_s: float, code: str) -> None:
-        """`log` and `code` (of the error) are for the message."""
+    def __init__(self, path: Path, log: Path, timeout_s: float, code: str, wakes: int = 1) -> None:
+        """`log` and `code` (of the error) are for the message. `wakes`: how many to wake when it is let go."""
         self.path = path
         self.log = log
         self.timeout_s = timeout_s
         self.code = code
-        self.pause_s = _FIRST_PAUSE_S
-        """Seconds between two looks at first; they grow."""
+        self.wakes = wakes
+        self._wake = WakeUps(path)
         self._threads = threading.Lock()
         self._file: Descriptor | None = None
         self._pid = -1
@@ -69,24 +70,26 @@ class FileLock:
                 yield got
             finally:
                 if got and self._file is not None:
+                    self._wake.count()
                     fcntl.flock(self._file, fcntl.LOCK_UN)
+                    self._wake.wake(self.wakes)
         finally:
             self._threads.release()
 
     def _lock(self, deadline: float, unless: Callable[[], bool] | None) -> bool:
         if self._file is None:
             self._file = _opened(self.path)
-        pause = min(max(self.pause_s, _FIRST_PAUSE_S), _LONGEST_PAUSE_S)
         while True:
+            seen = self._wake.seen()
             if unless is not None and unless():
                 return False
             try:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                if time.monotonic() > deadline:
+                left = deadline - time.monotonic()
+                if left < 0:
                     raise self._late() from None
-                time.sleep(pause)
-                pause = min(pause * 1.5, _LONGEST_PAUSE_S)
+                self._wake.wait(seen, left)
             else:
                 return True
 

@@ -9,12 +9,11 @@ of which nobody wrote down how it ended.
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 
 from playe_assets.core.errors import IntegrityError
 from playe_assets.core.texts import text
-from playe_assets.custody.log_lock import Descriptor, FileLock
+from playe_assets.custody.log_lock import ALL, Descriptor, FileLock
 from playe_assets.custody.log_state import LogState, SyncedSlot
 
 _CHUNK = 1 << 20
@@ -30,7 +29,7 @@ class GroupSync:
     def __init__(self, path: Path, state: LogState, timeout_s: float) -> None:
         self.path = path
         self.state = state
-        self.lock = FileLock(path.with_suffix(".sync"), path, timeout_s, "custody.sync_timeout")
+        self.lock = FileLock(path.with_suffix(".sync"), path, timeout_s, "custody.sync_timeout", ALL)
         self._key = os.path.realpath(path)
 
     def check(self) -> bool:
@@ -81,12 +80,8 @@ class GroupSync:
         if known.in_doubt:
             write_again(self.path, known)
         self.state.put_synced(known._replace(in_doubt=True))
-        began = time.monotonic()
         self.sync_or_stop(file, known)
         self.state.put_synced(done)
-        self.lock.pause_s = (
-            time.monotonic() - began
-        ) / 4  # who waits for such a sync need not look more often
 
     def sync_or_stop(self, file: Descriptor, known: SyncedSlot) -> None:
         """`fdatasync`; where it fails, nobody who has the log open writes any more. Only under the lock."""
