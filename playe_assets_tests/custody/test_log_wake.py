@@ -67,5 +67,5 @@ def test_a_lock_file_that_nobody_may_write_still_ends_in_the_time_limit(tmp_path
     with held.held():
         late = _lock(tmp_path, 0.2)
         late._wake._pid, late._wake._counter = os.getpid(), None  # as for one who may only read
-        with pytest.raises(LockTimeoutError, match="events.jsonl"), late.held():
+        with pytest.raises(LockTimeoutError, match=r"events\.jsonl"), late.held():
             pass
