@@ -93,15 +93,17 @@ def is_signed(note: str, vkey: str) -> bool:
     if public[0] != 1 or hashlib.sha256(name.encode() + b"\n" + public).hexdigest()[:8] != key_id:
         raise ValueError(f"{vkey} is no key: its parts do not fit")
     text, _, signatures = note.partition("\n\n")
-    for line in signatures.split("\n"):
-        signature = base64.b64decode(line.rpartition(" ")[2])
-        if line.startswith(f"— {name} ") and signature[:4].hex() == key_id:
-            try:
-                Ed25519PublicKey.from_public_bytes(public[1:]).verify(signature[4:], text.encode() + b"\n")
-            except InvalidSignature:
-                return False
-            return True
-    return False
+    *lines, end = signatures.split("\n")
+    if end or not all(line.startswith("— ") for line in lines):
+        raise ValueError("something that is no signature stands below a checkpoint")
+    found = [base64.b64decode(line.rpartition(" ")[2]) for line in lines if line.startswith(f"— {name} ")]
+    ours = [signature[4:] for signature in found if signature[:4].hex() == key_id]
+    try:
+        for signature in ours:
+            Ed25519PublicKey.from_public_bytes(public[1:]).verify(signature, text.encode() + b"\n")
+    except InvalidSignature:
+        return False
+    return bool(ours)
 
 
 def extends(old: Checkpoint, new: Checkpoint, hashes: list[bytes]) -> bool:
@@ -180,17 +182,18 @@ def check_lines(folder: Path, proof: dict[str, Any], newest: Checkpoint) -> int:
     """Each line is what it was when the newest checkpoint was signed, and stands where it stood."""
     leaves: dict[int, bytes] = {}
     for row in (folder / "lines.jsonl").read_bytes().decode().rstrip("\n").split("\n"):
-        given = json.loads(row)
-        line, seq = json.loads(given["line"]), given["seq"]
-        if (line["seq"], line["case_id"]) != (seq, proof["case_id"]) or seq in leaves:
+        (first, raw), (second, seq) = sorted(json.loads(row, object_pairs_hook=list))  # nothing may be said besides
+        line, named = json.loads(raw), (first, second, type(seq)) == ("line", "seq", int)
+        if (line["seq"], line["case_id"], named) != (seq, proof["case_id"], True) or seq in leaves:
             fail(f"line {seq} is there twice, states another number or belongs to another case.",
                  f"строка {seq} повторяется, содержит другой номер или относится к другому делу.")
-        leaves[seq] = hashlib.sha256(b"\x00" + given["line"].encode()).digest()
+        leaves[seq] = hashlib.sha256(b"\x00" + raw.encode()).digest()
     try:
         found = root_from(leaves, newest.size, [bytes.fromhex(h) for h in proof["hashes"]])
     except (ValueError, LookupError):
         found = b""
-    if found != newest.root:
+    stated = [proof[name] for name in ("lines", "size", "root", "epoch")]
+    if found != newest.root or stated != [len(leaves), newest.size, newest.root.hex(), newest.epoch]:
         fail(f"its {len(leaves)} lines do not lead to the signed root: one was altered, removed, added or moved.",
              f"строки ({len(leaves)}) не приводят к подписанному корню: есть изменённые, лишние или удалённые.")
     return len(leaves)
@@ -214,8 +217,7 @@ def check_witness(witness: str, notes: list[str], checkpoints: list[Checkpoint],
 def note_in(path: str) -> str:
     """The note in a file: the file itself, or the checkpoint that a report.json carries."""
     content = Path(path).read_bytes().decode()
-    report = json.loads(content) if content.startswith("{") else None
-    return report["sections"]["custody"]["checkpoint"]["note"] if report else content
+    return json.loads(content)["sections"]["custody"]["checkpoint"]["note"] if content.startswith("{") else content
 
 
 def main() -> int:
@@ -225,6 +227,7 @@ def main() -> int:
     options.add_argument("--checkpoint", help="a checkpoint kept elsewhere: a .note file or a report.json")
     options.add_argument("--language", choices=("en", "ru"), default="en")
     given = options.parse_args()
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # what a terminal cannot show is no finding
 
     def say(english: str, russian: str) -> None:  # without characters that could repaint the reader's screen
         print("".join(c if c.isprintable() else "?" for c in (russian if given.language == "ru" else english)))

@@ -6,6 +6,7 @@ import ast
 import json
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -77,6 +78,15 @@ def test_an_export_holds_every_line_of_the_case_under_its_checkpoint_and_no_othe
         leaf = leaf_hash(row["line"].encode())
         assert included(leaf, row["seq"], size, hashes, bytes.fromhex(proof["root"]))
     assert told(bag.folder) == ""
+
+
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_a_terminal_that_cannot_show_its_words_changes_no_verdict(bag, language):
+    done = subprocess.run(
+        [sys.executable, bag.folder / VERIFIER, bag.folder, "--language", language],
+        capture_output=True, check=False, env={"PYTHONIOENCODING": "ascii"},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_a_checkpoint_kept_elsewhere_is_held_against_the_export(bag, tmp_path):

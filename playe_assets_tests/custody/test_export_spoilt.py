@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import shutil
@@ -96,6 +97,21 @@ def _first_key_exchanged(bag: Bag) -> None:
     (bag.folder / "checkpoints" / "key0.txt").write_text(next_key[1])
 
 
+def _first_row(bag: Bag, before: str, after: str) -> None:
+    place = bag.folder / "lines.jsonl"
+    place.write_text(place.read_text().replace(before, after, 1))
+
+
+def _below_the_newest_checkpoint(bag: Bag, more: str) -> None:
+    bag.note(2).write_text(bag.note(2).read_text() + more)
+
+
+def _second_signature_that_is_wrong(bag: Bag) -> None:
+    dash, name, encoded = bag.note(2).read_text().splitlines()[-1].split(" ")
+    wrong = base64.b64encode(base64.b64decode(encoded)[:4] + bytes(64)).decode()
+    _below_the_newest_checkpoint(bag, f"{dash} {name} {wrong}\n")
+
+
 SPOILT: dict[str, tuple[Callable[[Bag], object], str]] = {
     "a changed line": (_first_line_changed, "do not lead to the signed root"),
     "a dropped line": (lambda bag: bag.put_rows(bag.rows()[:-1]), "do not lead to the signed root"),
@@ -117,6 +133,22 @@ SPOILT: dict[str, tuple[Callable[[Bag], object], str]] = {
     "no checkpoints": (lambda bag: shutil.rmtree(bag.folder / "checkpoints"), "malformed"),
     "a changed consistency proof": (_consistency_changed, "does not extend the one before"),
     "a shorter consistency proof": (_consistency_dropped, ""),
+    "a remark beside a line": (
+        lambda bag: _first_row(bag, '{"line"', '{"remark":"forged","line"'),
+        "malformed",
+    ),
+    "a line twice in one row": (
+        lambda bag: _first_row(bag, '{"line"', '{"line":"a lie","line"'),
+        "malformed",
+    ),
+    "another root in words": (lambda bag: bag.put_proof(root="00" * 32), "do not lead to the signed root"),
+    "another size in words": (lambda bag: bag.put_proof(size=1), "do not lead to the signed root"),
+    "a remark below a checkpoint": (lambda bag: _below_the_newest_checkpoint(bag, "void\n"), "no signature"),
+    "a second note": (
+        lambda bag: _below_the_newest_checkpoint(bag, "\n" + bag.note(2).read_text()),
+        "no signature",
+    ),
+    "a second signature": (_second_signature_that_is_wrong, "checkpoint 2 is not signed by"),
     "an exchanged first key": (_first_key_exchanged, "checkpoint 0 is not signed by"),
 }
 
