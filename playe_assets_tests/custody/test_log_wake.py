@@ -62,10 +62,24 @@ def test_a_holder_that_is_killed_wakes_nobody_and_the_lock_is_had_all_the_same(t
     holder.join(20)
 
 
+def test_a_lock_file_that_somebody_cuts_short_kills_nobody(tmp_path):
+    lock = _lock(tmp_path)
+    with lock.held():
+        pass
+    os.truncate(tmp_path / "events.lock", 0)
+    with lock.held(), pytest.raises(LockTimeoutError), _lock(tmp_path, 0.1).held():
+        pass
+    waiter = WakeUps(tmp_path / "events.lock")
+    os.truncate(tmp_path / "events.lock", 0)
+    waiter.wait(waiter.seen(), 0.01)
+    waiter.count()
+    waiter.wake(1)
+
+
 def test_a_lock_file_that_nobody_may_write_still_ends_in_the_time_limit(tmp_path):
     held = _lock(tmp_path)
     with held.held():
         late = _lock(tmp_path, 0.2)
-        late._wake._pid, late._wake._counter = os.getpid(), None  # as for one who may only read
+        late._wake._pid, late._wake._file = os.getpid(), None  # as for one who may only read
         with pytest.raises(LockTimeoutError, match=r"events\.jsonl"), late.held():
             pass
