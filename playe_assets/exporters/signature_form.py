@@ -5,7 +5,9 @@ RFC 5652 leaves versions and the outer list of digests unsigned, ISO 32000 the p
 
 from __future__ import annotations
 
+import functools
 import re
+from typing import Any
 
 
 def gap_in_one_form(gap: bytes) -> bool:
@@ -67,3 +69,26 @@ def _der_size(data: bytes) -> int:
     if count and (len(data) < 2 + count or data[2] == 0 or size < 0x80):
         return 0
     return 2 + count + size
+
+
+@functools.cache
+def mend_lengths() -> None:
+    """Teach asn1crypto 1.5 that a definite length may end in the octet 0x80; once a process, before it encodes.
+
+    It takes such a header (`82 05 80`) for that of an indefinite length and encodes all below anew, twice a level:
+    one signature in some twenty took minutes. What comes out is the same bytes.
+    """
+    from asn1crypto import core
+
+    def mended(original: Any) -> Any:
+        def dump(self: Any, force: bool = False) -> Any:
+            header = self._header
+            if force or header is None or len(header) == 2 or header[-1:] != b"\x80":
+                return original(self, force)
+            contents = self.contents  # drops the header where a child was changed
+            return original(self) if self._header is None else self._header + contents + self._trailer
+
+        return dump
+
+    core.Sequence.dump = mended(core.Sequence.dump)
+    core.SequenceOf.dump = mended(core.SequenceOf.dump)

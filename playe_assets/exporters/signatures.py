@@ -19,7 +19,7 @@ from typing import Any
 
 from playe_assets.core.errors import CommandError
 from playe_assets.core.texts import text
-from playe_assets.exporters.signature_form import gap_in_one_form, in_one_form
+from playe_assets.exporters.signature_form import gap_in_one_form, in_one_form, mend_lengths
 from playe_assets.exporters.signer import key_words, readable_name
 from playe_assets.exporters.signer_files import WEAK_HASHES
 
@@ -265,6 +265,7 @@ def _certificates(pem: bytes | None) -> list[Any]:
 
 
 def _run(work: Coroutine[Any, Any, Any]) -> Any:
+    mend_lengths()
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(asyncio.run, work).result()
 

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from playe_assets.core.errors import TransientError
+from playe_assets.exporters.signature_form import mend_lengths
 from playe_assets.exporters.signer_files import (
     SignerFiles,
     check_certificates,
@@ -254,6 +255,7 @@ def _wait(work: Coroutine[Any, Any, T]) -> T:
     Raises:
         TransientError: the time-stamping authority failed; nothing else in there talks to anybody.
     """
+    mend_lengths()
     with ThreadPoolExecutor(1) as pool:
         try:
             return pool.submit(asyncio.run, work).result()
