@@ -154,7 +154,7 @@ class CustodyLog:
         """(inode, size) of the newest file while nobody writes."""
         if not self._appending.path.exists():
             return None
-        with self._appending.held():
+        with self._appending.held(looks=True):
             try:
                 found = self.path.stat()
             except FileNotFoundError:

@@ -7,6 +7,7 @@ import fcntl
 import os
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,19 +49,20 @@ class FileLock:
         self._wake = WakeUps(path)
         self._threads = threading.Lock()
         self._file: Descriptor | None = None
-        self._pid = -1
+        _watch_forks()
+        _LOCKS.add(self)
 
     @contextmanager
-    def held(self, unless: Callable[[], bool] | None = None) -> Iterator[bool]:
+    def held(self, unless: Callable[[], bool] | None = None, *, looks: bool = False) -> Iterator[bool]:
         """Hold the lock for the block (True), or do without it because `unless` came true meanwhile (False).
+
+        Args:
+            unless: asked before every try.
+            looks: leave no trace in the file; who waits then looks for itself a little later.
 
         Raises:
             LockTimeoutError: somebody else held it longer than `timeout_s`.
         """
-        if (
-            self._pid != os.getpid()
-        ):  # a child after fork: its parent's threads are not here to release anything
-            self._threads, self._file, self._pid = threading.Lock(), None, os.getpid()
         deadline = time.monotonic() + self.timeout_s
         if not self._threads.acquire(timeout=max(self.timeout_s, 0)):
             raise self._late()
@@ -70,7 +72,8 @@ class FileLock:
                 yield got
             finally:
                 if got and self._file is not None:
-                    self._wake.count()
+                    if not looks:
+                        self._wake.count()
                     fcntl.flock(self._file, fcntl.LOCK_UN)
                     self._wake.wake(self.wakes)
         finally:
@@ -91,10 +94,41 @@ class FileLock:
                     raise self._late() from None
                 self._wake.wait(seen, left)
             else:
-                return True
+                if _is_at(self.path, self._file):
+                    return True
+                # Somebody removed the file: whoever came later locks another one, so this lock keeps nobody out.
+                self._file, self._wake = _opened(self.path), WakeUps(self.path)
+
+    def renew(self) -> None:
+        """In a forked child: no thread that held it is here, and the parent's lock must not live on in the child."""
+        self._threads, self._file, self._wake = threading.Lock(), None, WakeUps(self.path)
 
     def _late(self) -> LockTimeoutError:
         return LockTimeoutError(self.code, path=str(self.log), lock=str(self.path), seconds=self.timeout_s)
+
+
+_LOCKS: weakref.WeakSet[FileLock] = weakref.WeakSet()
+_watching: list[bool] = []
+
+
+def _watch_forks() -> None:
+    if not _watching:
+        _watching.append(True)
+        os.register_at_fork(after_in_child=_renewed)
+
+
+def _renewed() -> None:
+    for lock in list(_LOCKS):
+        lock.renew()
+
+
+def _is_at(path: Path, file: Descriptor) -> bool:
+    ours = os.fstat(file.fileno())
+    try:
+        there = path.stat()
+    except FileNotFoundError:
+        return False
+    return (ours.st_dev, ours.st_ino) == (there.st_dev, there.st_ino)
 
 
 def _opened(path: Path) -> Descriptor:
