@@ -41,7 +41,9 @@ class GroupSync:
         return not self._checked().poisoned
 
     def _checked(self) -> SyncedSlot:
-        slot = self.state.synced()
+        return self._held_good(self.state.synced())
+
+    def _held_good(self, slot: SyncedSlot) -> SyncedSlot:
         if slot.failures > _KNOWN_FAILURES.setdefault(self._key, slot.failures):
             _STOPPED.add(self._key)
         if self._key in _STOPPED:
@@ -70,7 +72,7 @@ class GroupSync:
         known = self.state.synced()
         if known.run == run and known.lines >= lines:
             return
-        self._checked()
+        self._held_good(known)
         head = self.state.head()
         inode = os.fstat(file.fileno()).st_ino
         if head is None or head.inode != inode or head.run != run:
