@@ -69,8 +69,9 @@ class CustodyLog:
             self._rotate()
         while True:
             with self._appending.held():
-                if self._sync.check():
-                    file, head, run = self._current()
+                slot, synced = self._state.both()
+                if not self._sync.held_good(synced).poisoned:
+                    file, head, run = self._current(slot)
                     head = self._write(file, head, prepared, run)
                     break
             self._take_over()
@@ -188,31 +189,37 @@ class CustodyLog:
                 return Head(slot.lines, slot.last_hash, slot.size), slot.run
             return log_read.scan_tail(file.fileno(), now.st_size, base)[0], None
 
-    def _opened(self) -> Descriptor:
-        """The newest file, opened anew where another process rotated the log. Only under the append lock."""
+    def _opened(self) -> tuple[Descriptor, int]:
+        """The newest file, opened anew where another process rotated the log, and its size. Only under the lock."""
         if self._file is not None:
-            ours = os.fstat(self._file.fileno())
-            if (ours.st_dev, ours.st_ino) == self._place():
-                return self._file
+            try:
+                there = self.path.stat()
+            except FileNotFoundError:
+                pass
+            else:
+                if (there.st_dev, there.st_ino) == self._file.place:
+                    return self._file, there.st_size
         # The old one is closed once nobody syncs it any more.
         self._file = Descriptor(os.open(self.path, _FLAGS, 0o640))
-        return self._file
+        return self._file, os.fstat(self._file.fileno()).st_size
 
-    def _current(self) -> tuple[Descriptor, Head, bytes]:
-        """The file to append to, its head and run, its tail closed and acknowledged. Only under the append lock."""
-        file = self._opened()
-        now = os.fstat(file.fileno())
-        slot = self._state.head()
-        if slot is not None and (slot.inode, slot.size) == (now.st_ino, now.st_size):
+    def _current(self, slot: HeadSlot | None = None) -> tuple[Descriptor, Head, bytes]:
+        """The file to append to, its head and run, its tail closed and acknowledged. Only under the append lock.
+
+        `slot`: the head slot where it was just read.
+        """
+        file, size = self._opened()
+        slot = slot or self._state.head()
+        if slot is not None and (slot.inode, slot.size) == (file.place[1], size):
             return file, Head(slot.lines, slot.last_hash, slot.size), slot.run
         run = secrets.token_bytes(8)
         older = log_read.rotated(self.path)
         base = log_read.base_of(older)
-        if now.st_size == 0:
+        if size == 0:
             sync_folder(self.path.parent)
             begun = {"event": "log.rotated", "previous": older[-1][0].name} if older else None
             return file, self._note(file, base, begun, run), run
-        head, closed, torn = log_read.scan_tail(file.fileno(), now.st_size, base)
+        head, closed, torn = log_read.scan_tail(file.fileno(), size, base)
         newline = b"" if closed else b"\n"  # a full line that only lacks its newline is never called torn
         # The torn bytes stay as a line of their own; closing and acknowledging them is one write. A crash
         # within that write leaves lines that are closed but not acknowledged: then only the latter is due.
@@ -270,7 +277,7 @@ class CustodyLog:
             said = text("custody_log.write_failed", path=str(self.path))
             raise OSError(problem.errno, f"{problem.strerror}: {said}") from problem
         head = Head(count, last, head.size + len(out))
-        self._state.put_head(HeadSlot(run, os.fstat(file.fileno()).st_ino, head.size, count, last))
+        self._state.put_head(HeadSlot(run, file.place[1], head.size, count, last))
         return head
 
     def _take_over(self) -> None:

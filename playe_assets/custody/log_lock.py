@@ -23,6 +23,9 @@ class Descriptor:
 
     def __init__(self, number: int) -> None:
         self._number = number
+        found = os.fstat(number)
+        self.place = (found.st_dev, found.st_ino)
+        """Device and inode, which an open file keeps wherever it is moved."""
 
     def fileno(self) -> int:
         """As `os` functions take it."""
@@ -82,8 +85,8 @@ class FileLock:
     def _lock(self, deadline: float, unless: Callable[[], bool] | None) -> bool:
         if self._file is None:
             self._file = _opened(self.path)
+        seen: int | None = None
         while True:
-            seen = self._wake.seen()
             if unless is not None and unless():
                 return False
             try:
@@ -92,7 +95,9 @@ class FileLock:
                 left = deadline - time.monotonic()
                 if left < 0:
                     raise self._late() from None
-                self._wake.wait(seen, left)
+                if seen is not None:  # else it is tried once more: the counter must be older than the try
+                    self._wake.wait(seen, left)
+                seen = self._wake.seen()
             else:
                 if _is_at(self.path, self._file):
                     return True
@@ -123,12 +128,11 @@ def _renewed() -> None:
 
 
 def _is_at(path: Path, file: Descriptor) -> bool:
-    ours = os.fstat(file.fileno())
     try:
         there = path.stat()
     except FileNotFoundError:
         return False
-    return (ours.st_dev, ours.st_ino) == (there.st_dev, there.st_ino)
+    return file.place == (there.st_dev, there.st_ino)
 
 
 def _opened(path: Path) -> Descriptor:

@@ -74,8 +74,17 @@ class LogState:
 
     def head(self) -> HeadSlot | None:
         """The head, or None: not known."""
-        found = self._get(0, _HEAD)
+        return self._head_of(self._read(0))
+
+    def _head_of(self, raw: bytes) -> HeadSlot | None:
+        found = self._get(raw, 0, _HEAD)
         return None if found is None else HeadSlot(found[1], found[2], found[3], found[4], found[5].hex())
+
+    def both(self) -> tuple[HeadSlot | None, SyncedSlot]:
+        """`head` and `synced` in one reading. Each slot vouches for itself; they need not be of one moment."""
+        file = self._open()
+        raw = b"" if file is None else os.pread(file.fileno(), 2 * _SLOT, 0)
+        return self._head_of(raw[:_SLOT]), self._synced_of(raw[_SLOT:])
 
     def put_head(self, slot: HeadSlot) -> None:
         """Only under the append lock."""
@@ -83,7 +92,10 @@ class LogState:
 
     def synced(self) -> SyncedSlot:
         """How far the log is synced; a slot of zeros where that is not known."""
-        found = self._get(1, _SYNCED)
+        return self._synced_of(self._read(1))
+
+    def _synced_of(self, raw: bytes) -> SyncedSlot:
+        found = self._get(raw, 1, _SYNCED)
         if found is None:
             return NOTHING_SYNCED
         run, inode, size, lines, failures, flags = found[1:]
@@ -105,13 +117,14 @@ class LogState:
                     os.pwrite(self._file.fileno(), bytes(_SIZE - 2 * _SLOT), 2 * _SLOT)
         return self._file
 
-    def _get(self, place: int, form: struct.Struct) -> tuple[Any, ...] | None:
+    def _read(self, place: int) -> bytes:
         file = self._open()
-        if file is None or self._boot is None:
-            return None
-        raw = os.pread(file.fileno(), form.size + _DIGEST, place * _SLOT)
+        return b"" if file is None else os.pread(file.fileno(), _SLOT, place * _SLOT)
+
+    def _get(self, raw: bytes, place: int, form: struct.Struct) -> tuple[Any, ...] | None:
+        end = form.size + _DIGEST
         body = raw[: form.size]
-        if len(raw) < form.size + _DIGEST or raw[form.size :] != _digest(place, body):
+        if self._boot is None or len(raw) < end or raw[form.size : end] != _digest(place, body):
             return None
         found = form.unpack(body)
         return found if found[0] == self._boot else None

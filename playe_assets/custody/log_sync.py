@@ -41,9 +41,10 @@ class GroupSync:
         return not self._checked().poisoned
 
     def _checked(self) -> SyncedSlot:
-        return self._held_good(self.state.synced())
+        return self.held_good(self.state.synced())
 
-    def _held_good(self, slot: SyncedSlot) -> SyncedSlot:
+    def held_good(self, slot: SyncedSlot) -> SyncedSlot:
+        """`slot`, which was just read; raises as `check`."""
         if slot.failures > _KNOWN_FAILURES.setdefault(self._key, slot.failures):
             _STOPPED.add(self._key)
         if self._key in _STOPPED:
@@ -69,12 +70,11 @@ class GroupSync:
 
     def sync(self, file: Descriptor, run: bytes | None, lines: int) -> None:
         """Sync everything that is written by now, unless somebody has. Only under the lock."""
-        known = self.state.synced()
+        head, known = self.state.both()
         if known.run == run and known.lines >= lines:
             return
-        self._held_good(known)
-        head = self.state.head()
-        inode = os.fstat(file.fileno()).st_ino
+        self.held_good(known)
+        inode = file.place[1]
         if head is None or head.inode != inode or head.run != run:
             done = known._replace(in_doubt=False)  # counts nothing as synced but what was before
         else:

@@ -36,6 +36,7 @@ class WakeUps:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._pid = -1
+        self._number = 0
         self._file: int | None = None
         self._page: ctypes.c_uint32 | None = None
         self._futex = _futex()
@@ -57,10 +58,12 @@ class WakeUps:
             time.sleep(min(seconds, 0.001))
 
     def count(self) -> None:
-        """Move the counter. Only while the lock is held: counting on is not atomic."""
+        """Write another number than any that was there lately; before the lock is let go."""
         file = self._opened()
         if file is not None:
-            moved = (self.seen() + 1) & 0xFFFFFFFF
+            self._number += 1
+            # Of one's own, so that it need not be read first; one number twice would let somebody sleep 5 ms too long.
+            moved = (self._pid * 0x9E3779B1 + self._number) & 0xFFFFFFFF
             with suppress(OSError):
                 os.pwrite(file, moved.to_bytes(4, sys.byteorder), 0)
 

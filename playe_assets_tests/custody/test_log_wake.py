@@ -29,7 +29,7 @@ def test_a_counter_that_moved_since_it_was_seen_lets_nobody_sleep(tmp_path):
     one, other = WakeUps(tmp_path / "lock"), WakeUps(tmp_path / "lock")
     seen = one.seen()
     other.count()
-    assert one.seen() == seen + 1
+    assert one.seen() != seen
     one.wait(seen)  # returns: the kernel compares the counter before it lets anybody sleep
 
 
