@@ -134,7 +134,8 @@ def raw_lines(
             if index < start:
                 index, offset = _skip(handle, index, start, marks.get(inode))
             limit = until[1] if until is not None and until[0] == inode else None
-            for line in _lines_of(handle, path, inode):
+            full: list[Path] = []
+            for line in _lines_of(handle, path, inode, full):
                 raw = line if limit is None else line[: max(limit - offset, 0)]
                 if not raw:
                     break
@@ -145,7 +146,9 @@ def raw_lines(
                 index += 1
                 if whole and not index % _MARK_EVERY:
                     marks[inode] = (index, offset)
-        if limit is not None:
+        # What came after the end of the newest file is for the next reading, also where a further file has begun
+        # since: between that end and the further file there may be lines.
+        if limit is not None or not full:
             return
 
 
@@ -169,8 +172,8 @@ def _oldest_unread(path: Path, read: set[int]) -> BinaryIO | None:
         return handle
 
 
-def _lines_of(handle: BinaryIO, path: Path, inode: int) -> Iterator[bytes]:
-    """Lines with their newline; the last one without, where the file ends so."""
+def _lines_of(handle: BinaryIO, path: Path, inode: int, full: list[Path]) -> Iterator[bytes]:
+    """Lines with their newline; the last one without, where the file ends so. Told in `full`: no more can come."""
     left = b""
     final = not _is_at(path, inode)  # a rotated file grows no more
     while True:
@@ -180,7 +183,10 @@ def _lines_of(handle: BinaryIO, path: Path, inode: int) -> Iterator[bytes]:
                 left = b""
             else:
                 left += raw
-        if final or _is_at(path, inode):
+        if final:
+            full.append(path)
+            break
+        if _is_at(path, inode):
             break
         final = True  # it was renamed meanwhile: what was appended until then belongs before the next file
     if left:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from playe_assets.core.errors import IntegrityError
+from playe_assets.custody import log_read
 from playe_assets.custody.log import CustodyLog, Finding
 
 LIMIT = 2000
@@ -75,6 +76,35 @@ def test_a_reader_at_work_sees_every_line_once_while_the_log_is_rotated(tmp_path
             log.append([{"event": "test"}])
     assert seen == list(range(log.head().lines))
     assert len(log.files()) > 3
+
+
+def test_a_reader_who_came_to_the_end_just_before_the_log_was_rotated_passes_over_no_line(
+    tmp_path, monkeypatch
+):
+    path = tmp_path / "events.jsonl"
+    log = CustodyLog(path, rotate_bytes=1)
+    for _ in range(3):
+        log.append([{"event": "x"}, {"event": "x"}])
+    reader, is_at, asked = CustodyLog(path), log_read._is_at, []
+
+    def between(*what):
+        found = is_at(*what)
+        asked.append(found)
+        if (
+            sum(asked) == 2 and found
+        ):  # at the end of the newest file: more is appended to it, and then it is renamed
+            CustodyLog(path).append([{"event": "late"}])
+            log.append([{"event": "in the next file"}])
+        return found
+
+    size = log.head().lines
+    monkeypatch.setattr(log_read, "_is_at", between)
+    read = [(index, entry["seq"]) for index, entry, _ in reader.read() if entry]
+    assert read == [(n, n) for n in range(size)]
+    assert sum(asked) == 2
+    monkeypatch.undo()
+    assert [index for index, entry, _ in reader.read(size) if entry] == list(range(size, log.head().lines))
+    assert all(index == entry["seq"] for index, entry, _ in reader.read(size) if entry)
 
 
 def test_processes_and_threads_rotate_together_without_a_gap(tmp_path):
