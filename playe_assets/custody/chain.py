@@ -5,11 +5,36 @@ Each epoch's note is signed by the key that the one before announced, and names 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from itertools import pairwise
 
+from playe_assets.core.canonical import canonical_json
 from playe_assets.core.errors import IntegrityError
 from playe_assets.custody.note import FIRST, Checkpoint, VerifierKey, digest, open_note
+
+NOTES = "checkpoints.json"
+"""Name of the file beside a report that holds every note up to the one that the report carries."""
+
+
+def notes_file(notes: Sequence[str]) -> bytes:
+    """`notes` from epoch 0 on as one JSON array of strings, a line with its newline; `notes_in` is the inverse."""
+    return canonical_json(list(notes)) + b"\n"
+
+
+def notes_in(data: bytes) -> list[str]:
+    """The notes that `notes_file` wrote.
+
+    Raises:
+        IntegrityError: it is no JSON array of strings.
+    """
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError) as problem:
+        raise IntegrityError("checkpoint.notes_file", problem=str(problem)[:200]) from None
+    if not isinstance(found, list) or not all(isinstance(note, str) for note in found):
+        raise IntegrityError("checkpoint.notes_file", problem=type(found).__name__)
+    return found
 
 
 def follow(notes: Sequence[str], key0: str) -> list[Checkpoint]:
@@ -52,6 +77,18 @@ def follow(notes: Sequence[str], key0: str) -> list[Checkpoint]:
                 raise IntegrityError("checkpoint.boottime_falls", epoch=epoch, seconds=seconds, before=before)
         found.append(this)
         keys.append(following)
+    return found
+
+
+def follow_to(notes: Sequence[str], key0: str, note: str) -> list[Checkpoint]:
+    """As `follow`, and the last of them is `note`.
+
+    Raises:
+        IntegrityError: as `follow`; or they end elsewhere.
+    """
+    found = follow(notes, key0)
+    if not notes or notes[-1] != note:
+        raise IntegrityError("checkpoint.notes_end", found=len(notes) - 1)
     return found
 
 

@@ -125,6 +125,7 @@ def conclude(
             approve=lambda report: _approve(stage, ingest, report),
             signer=signer,
             unstamped=lambda report_id, why: _signature_failed(stage, report_id, why),
+            beside=custody.files,
         )
         work.outputs += issued.sha256s
     stage.recorder.note("custody.report_issued", step=issued.id, output_sha256=issued.sha256s)

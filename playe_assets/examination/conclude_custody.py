@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from playe_assets.core.canonical import canonical_json
 from playe_assets.core.errors import IntegrityError
-from playe_assets.custody.checkpoints import Kept
+from playe_assets.custody.chain import NOTES, follow, notes_file
+from playe_assets.custody.checkpoints import Checkpoints, Kept
 from playe_assets.custody.merkle import leaf_hash, root_of_several
 from playe_assets.custody.timestamps import verify_token
 from playe_assets.examination.signing import tsa_roots
 from playe_assets.examination.stage import Stage
-from playe_assets.exporters.report_parts import CheckpointFacts, LogHead, TimeStamp
+from playe_assets.exporters.report_parts import CheckpointFacts, LogHead, NotesFile, TimeStamp
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,8 @@ class CustodyParts:
     checkpoint: CheckpointFacts
     proof: tuple[str, ...]
     time_stamps: tuple[TimeStamp, ...]
+    files: Mapping[str, bytes]
+    """What is issued beside the report: every note that leads from the first key to the checkpoint."""
 
 
 def custody_parts(stage: Stage) -> CustodyParts:
@@ -48,13 +53,30 @@ def custody_parts(stage: Stage) -> CustodyParts:
     proof = checkpoints.tree.several(known, size)
     if root_of_several(known, size, proof) != root:
         raise IntegrityError("report.proof", problem="root")
+    key0 = checkpoints.key0()
+    notes = _notes(checkpoints, kept, key0)
+    named = NotesFile(NOTES, hashlib.sha256(notes).hexdigest()) if notes else None
     return CustodyParts(
         lines,
         LogHead(head.lines - 1, head.last_hash),
-        CheckpointFacts(kept.note, size, root.hex(), kept.epoch, checkpoints.key0()),
+        CheckpointFacts(kept.note, size, root.hex(), kept.epoch, key0, named),
         tuple(h.hex() for h in proof),
         _stamps(stage, kept),
+        {NOTES: notes} if notes else {},
     )
+
+
+def _notes(checkpoints: Checkpoints, kept: Kept, key0: str) -> bytes:
+    """The notes up to `kept` for a stranger; empty where they no longer lead there, which the report then states.
+
+    A note that got lost is for `playe audit verify` to accuse; it must not keep every later report from its customer.
+    """
+    notes = [one.note for one in checkpoints.all() if one.epoch <= kept.epoch]
+    try:
+        led = follow(notes, key0)
+    except IntegrityError:
+        return b""
+    return notes_file(notes) if len(led) == kept.epoch + 1 else b""
 
 
 def _stamps(stage: Stage, kept: Kept) -> tuple[TimeStamp, ...]:

@@ -1,7 +1,8 @@
 """Issuing: the report's files appear together in a folder of their own, and earlier reports stay.
 
 `<case root>/reports/<case id>-R<nn>/report.json` is the truth, `report.pdf` its face, `report.json.p7s` the signature
-over the first (the second carries its own). A withheld report leaves a notice in `<case id>-N<nn>/` instead.
+over the first (the second carries its own), `checkpoints.json` the notes that lead to its checkpoint. A withheld
+report leaves a notice in `<case id>-N<nn>/` instead.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from playe_assets.core.errors import IntegrityError, PlayeError, TransientError
@@ -47,11 +49,14 @@ class Issued:
     p7s_path: Path | None = None
     """The detached signature over the JSON; None for an unsigned report."""
     p7s_sha256: str | None = None
+    beside_sha256: tuple[str, ...] = ()
+    """Of the files issued with them, such as `checkpoints.json`."""
 
     @property
     def sha256s(self) -> list[str]:
-        """Digests of the JSON, the PDF and, where there is one, the detached signature, in this order."""
-        return [d for d in (self.json_sha256, self.pdf_sha256, self.p7s_sha256) if d is not None]
+        """Digests of the JSON, the PDF, the detached signature where there is one, and what else was issued."""
+        signed = (self.json_sha256, self.pdf_sha256, self.p7s_sha256)
+        return [*(d for d in signed if d is not None), *self.beside_sha256]
 
 
 def _unasked(_report: Mapping[str, Any]) -> None:
@@ -69,6 +74,7 @@ def issue_report(
     approve: Callable[[Mapping[str, Any]], None] = _unasked,
     signer: Signer | None = None,
     unstamped: Callable[[str, PlayeError], None] = _untold,
+    beside: Mapping[str, bytes] = MappingProxyType({}),
 ) -> Issued:
     """Build, validate, render, sign and write the next report of the case.
 
@@ -76,7 +82,7 @@ def issue_report(
     `approve` sees the finished report and raises to keep it from being issued.
     `report_id`, `supersedes`, `repeats` and `signatures` of `parts` are filled in here.
     Without a `signer` the report is unsigned and says so. `unstamped` is told of a time stamp that could not be
-    had; then the signatures carry none, and the report says that too.
+    had; then the signatures carry none, and the report says that too. `beside` are further files by name.
 
     Raises:
         CommandError, IntegrityError: as `build_report`; a picture is absent or does not have its digest; a
@@ -104,11 +110,11 @@ def issue_report(
 
         made = Document("report", report_id, parts.case.language, build, render)
         report, files = signed_files(made, signer, unstamped)
-        folder = _appear(case_root / "reports", report_id, files)
+        folder = _appear(case_root / "reports", report_id, {**files, **beside})
         if folder is not None:
             same = all(r.findings_sha256 == report["findings_sha256"] for r in repeats) if repeats else None
             return _issued(report_id, folder, files, report["findings_sha256"],
-                           earlier[-1].report_id if earlier else None, same)  # fmt: skip
+                           earlier[-1].report_id if earlier else None, same, beside)  # fmt: skip
     raise TransientError("report.number_taken", case=parts.case.id, tries=_TRIES)
 
 
@@ -215,6 +221,7 @@ def _issued(
     findings: str | None,
     supersedes: str | None,
     same: bool | None,
+    beside: Mapping[str, bytes] = MappingProxyType({}),
 ) -> Issued:
     (json_name, json_data), (pdf_name, pdf_data), *more = files.items()
     return Issued(
@@ -229,4 +236,5 @@ def _issued(
         same,
         p7s_path=folder / more[0][0] if more else None,
         p7s_sha256=hashlib.sha256(more[0][1]).hexdigest() if more else None,
+        beside_sha256=tuple(hashlib.sha256(data).hexdigest() for data in beside.values()),
     )

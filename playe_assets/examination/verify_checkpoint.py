@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 
 from playe_assets.core.errors import IntegrityError
 from playe_assets.custody.audit_notes import Chain, read_chain
+from playe_assets.custody.chain import NOTES, follow_to, notes_in
 from playe_assets.custody.note import open_note
 from playe_assets.examination.settings import Settings
 from playe_assets.examination.verify_documents import Document
@@ -54,6 +56,7 @@ def against_checkpoints(
     if logged.roots.get(found.size) != found.root.hex():
         yield Difference("checkpoint_of_another_log", {**facts, "epoch": epoch, "size": found.size,
                                                        "lines": logged.total})  # fmt: skip
+    yield from _issued_notes(document, stated, note, logged)
     kept = chain.notes.get(epoch)
     if kept is None:
         yield Difference("checkpoint_absent", {**facts, "epoch": epoch})
@@ -70,6 +73,29 @@ def against_checkpoints(
         open_note(note, [key])
     except IntegrityError:
         yield Difference("checkpoint_forged", {**facts, "epoch": epoch, "key": key})
+
+
+def _issued_notes(
+    document: Document, stated: Mapping[str, object], note: str, logged: Logged
+) -> Iterator[Difference]:
+    """`checkpoints.json` beside the report: the one that was issued, and a chain from key 0 to the report's note."""
+    named = stated.get("notes")
+    if not isinstance(named, dict):
+        return
+    facts = {"report": document.name, "file": NOTES}
+    try:
+        data = (document.folder / NOTES).read_bytes()
+    except OSError:
+        yield Difference("notes_absent", facts)
+        return
+    found = hashlib.sha256(data).hexdigest()
+    if found != named.get("sha256") or found not in logged.issued_files.get(document.name, ()):
+        yield Difference("notes_changed", {**facts, "found": found, "stated": named.get("sha256") or "-"})
+        return
+    try:
+        follow_to(notes_in(data), str(stated.get("key0")), note)
+    except IntegrityError as problem:
+        yield Difference("notes_wrong", {**facts, "problem": str(problem)})
 
 
 def _stated(document: Document) -> Mapping[str, object] | None:

@@ -35,7 +35,8 @@ _ORDER = (
     "log_broken", "log_rewritten", "checkpoint_of_another_log", "checkpoint_forged",
     "report_absent", "notice_absent", "report_not_in_log", "notice_not_in_log", "pdf_absent", "pdf_not_in_log",
     "report_unreadable", "notice_unreadable", "findings_changed", "extract_differs", "extract_lacks",
-    "proof_wrong", "checkpoint_unlike", "checkpoint_absent", "checkpoint_key", "signature_absent",
+    "proof_wrong", "checkpoint_unlike", "checkpoint_absent", "checkpoint_key", "notes_absent", "notes_changed",
+    "notes_wrong", "signature_absent",
     "signature_not_in_log", "signature_broken", "signature_other",
     # Dagster keeps a copy; it explains nothing else.
     "dagster_not_in_log", "dagster_lines", "dagster_fact", "dagster_version", "dagster_manifest_absent",

@@ -1,7 +1,7 @@
 """A report checked offline: its form, digests, derivation, records, proof, checkpoint, time stamps, signatures.
 
-Needed are the report's file and, where they lie beside it, `report.pdf` and `report.json.p7s`; no laboratory, no
-network, no secret. Every check says whether it holds, does not hold, or could not be made, and why.
+Needed are the report's file and, where they lie beside it, `report.pdf`, `report.json.p7s` and `checkpoints.json`;
+no laboratory, no network, no secret. Every check says whether it holds, does not hold, or could not be made, and why.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def verify_report(given: Given, beside: With, progress: Progress = silent) -> Ve
         "records": lambda: _told("records", records(report)),
         "extract": lambda: _extract(custody),
         "proof": lambda: _proof(report),
-        "checkpoint": lambda: checkpoint(custody, beside),
+        "checkpoint": lambda: checkpoint(given, custody, beside),
         "time_stamp": lambda: time_stamps(custody, beside),
         "signature_json": lambda: detached(given, custody, beside),
         "signature_pdf": lambda: pdf(given, custody, beside),

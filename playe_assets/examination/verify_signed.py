@@ -69,9 +69,17 @@ def not_checked(code: str, why: str, /, **facts: Any) -> Check:
     return Check(code, NOT_CHECKED, (Words(why, **facts),))
 
 
-def checkpoint(custody: Mapping[str, Any], beside: With) -> Check:
-    """The note's signature: by the key that was given, by key 0, or by the chain of notes that leads from key 0."""
-    from playe_assets.custody.chain import follow
+LARGEST_NOTES = 1 << 28
+"""Bytes of `checkpoints.json`, some 400,000 epochs; a larger file is refused unread."""
+
+
+def checkpoint(given: Given, custody: Mapping[str, Any], beside: With) -> Check:
+    """The note's signature: by the key that was given, by key 0, or by the chain of notes that leads from key 0.
+
+    The notes are those of `checkpoints.json` beside the report, which is held against the digest that the report
+    states and followed from its key 0 on; where it is not there, those that the caller has.
+    """
+    from playe_assets.custody.chain import follow, follow_to
     from playe_assets.custody.note import open_note
 
     stated = custody.get("checkpoint")
@@ -79,8 +87,11 @@ def checkpoint(custody: Mapping[str, Any], beside: With) -> Check:
         return not_checked("checkpoint", "check.checkpoint.none")
     note, epoch, key0 = str(stated["note"]), int(stated["epoch"]), str(stated["key0"])
     anchor = beside.key or key0
-    earlier = list(stated.get("chain") or beside.notes)[:epoch]
     try:
+        issued = _issued_notes(given, stated)
+        if issued is not None:
+            follow_to(issued, key0, note)
+        earlier = list(beside.notes if issued is None else issued)[:epoch]
         if _signed(note, anchor):
             known = open_note(note, [anchor])
         elif len(earlier) == epoch and epoch:
@@ -97,6 +108,29 @@ def checkpoint(custody: Mapping[str, Any], beside: With) -> Check:
         )
     key = "check.checkpoint.pinned" if beside.key else "check.checkpoint.own_key"
     return Check("checkpoint", HOLDS, (Words(key, key=anchor, origin=known.origin, epoch=epoch),))
+
+
+def _issued_notes(given: Given, stated: Mapping[str, Any]) -> list[str] | None:
+    """The notes that were issued with the report; None where the report states none, or the file is not beside it.
+
+    Raises:
+        IntegrityError: the file is not the one that the report states.
+    """
+    from playe_assets.custody.chain import notes_in
+
+    named = stated.get("notes")
+    if not named:
+        return None
+    path = given.path.with_name(str(named["file"]))
+    if not path.is_file():
+        return None
+    if path.stat().st_size > LARGEST_NOTES:
+        raise IntegrityError("checkpoint.notes_file", problem=f"> {LARGEST_NOTES} bytes")
+    data = path.read_bytes()
+    found = hashlib.sha256(data).hexdigest()
+    if found != named["sha256"]:
+        raise IntegrityError("checkpoint.notes_changed", file=path.name, found=found, stated=named["sha256"])
+    return notes_in(data)
 
 
 def _signed(note: str, vkey: str) -> bool:

@@ -64,6 +64,14 @@ class LogHead:
 
 
 @dataclass(frozen=True)
+class NotesFile:
+    """The file beside the report with every note from epoch 0 to the report's own."""
+
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class CheckpointFacts:
     """The log's newest signed checkpoint when the report was made."""
 
@@ -76,6 +84,8 @@ class CheckpointFacts:
     epoch: int
     key0: str
     """Verifier key of epoch 0."""
+    notes: NotesFile | None = None
+    """None where the laboratory's notes no longer lead from `key0` to this one."""
 
 
 @dataclass(frozen=True)

@@ -241,9 +241,9 @@ def test_a_case_with_key_and_authority_from_folder_to_signed_report(
     assert custody["checkpoint"]["key0"] == checkpoints.key0()
     found = audit(laboratory.settings.log, checkpoints, witness=note, tsa_roots=stamps)
     assert found.findings == ()
-    # After the issue another one covers the line that names the three files.
+    # After the issue another one covers the line that names the four files.
     issued = [e for e in laboratory.log("SMALL-1") if e["event"] == "custody.report_issued"][-1]
-    names = ("report.json", "report.pdf", "report.json.p7s")
+    names = ("report.json", "report.pdf", "report.json.p7s", "checkpoints.json")
     assert issued["output_sha256"] == [hashlib.sha256((folder / n).read_bytes()).hexdigest() for n in names]
     newest = checkpoints.newest()
     assert newest is not None
