@@ -153,7 +153,7 @@ def checkpoint(ctx: click.Context, machine: bool) -> None:
     It is time-stamped where tsa_url is set. Keep a copy of the .note file outside the laboratory.
     """
     from playe_assets.cli.recorded import cli_recorder
-    from playe_assets.custody.note import digest
+    from playe_assets.custody.note import digest, fingerprint
     from playe_assets.examination.settings import load_settings
 
     said, settings = sayer(ctx), load_settings()
@@ -161,7 +161,8 @@ def checkpoint(ctx: click.Context, machine: bool) -> None:
         kept = settings.checkpoints.make()
         work.outputs.append(digest(kept.note))
     facts = {"epoch": kept.epoch, "size": kept.checkpoint.size, "root": kept.checkpoint.root.hex(),
-             "path": str(kept.path), "origin": kept.checkpoint.origin}  # fmt: skip
+             "path": str(kept.path), "origin": kept.checkpoint.origin,
+             "fingerprint": fingerprint(kept.note)}  # fmt: skip
     if machine:
         as_json(
             {

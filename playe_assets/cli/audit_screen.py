@@ -41,7 +41,8 @@ def _scope(found: AuditResult) -> list[tuple[str, dict[str, Any]]]:
     elif found.newest is None:
         told.append(("no_checkpoint", {}))
     else:
-        told.append(("covered", {"covered": found.newest.size, "epoch": found.newest.epoch}))
+        told.append(("covered", {"covered": found.newest.size, "epoch": found.newest.epoch,
+                                 "fingerprint": found.fingerprint}))  # fmt: skip
         if found.unsigned:
             told.append(("uncovered", {"lines": found.unsigned}))
     if found.pinned and found.holds:
@@ -52,6 +53,8 @@ def _scope(found: AuditResult) -> list[tuple[str, dict[str, Any]]]:
         told.append(("no_witness", {}))
     elif found.holds:
         told.append(("witness", {"name": found.witness, "lines": found.witnessed}))
+    if found.witness_fingerprint is not None:
+        told.append(("fingerprint", {"name": found.witness, "fingerprint": found.witness_fingerprint}))
     if found.tokens:
         told.append(("tokens" if found.tokens_checked else "tokens_unchecked", {"tokens": found.tokens}))
     return told
@@ -69,9 +72,11 @@ def as_plain(found: AuditResult, path: str, language: str) -> dict[str, Any]:
     newest = found.newest
     return {
         "log": path, "holds": found.holds, "lines": found.lines, "checkpoints": found.checkpoints,
-        "newest": {"epoch": newest.epoch, "size": newest.size, "root": newest.root.hex()} if newest else None,
+        "newest": {"epoch": newest.epoch, "size": newest.size, "root": newest.root.hex(),
+                   "fingerprint": found.fingerprint} if newest else None,
         "held_lines": found.held.size if found.held else 0,
-        "key0": found.key0, "key_pinned": found.pinned, "witness": found.witness, "findings": findings,
+        "key0": found.key0, "key_pinned": found.pinned, "witness": found.witness,
+        "witness_fingerprint": found.witness_fingerprint, "findings": findings,
         "time_stamps": found.tokens, "time_stamps_checked": found.tokens_checked,
     }  # fmt: skip
 

@@ -27,7 +27,7 @@ from playe_assets.custody.audit_notes import (
 )
 from playe_assets.custody.checkpoints import Checkpoints
 from playe_assets.custody.log import CustodyLog
-from playe_assets.custody.note import Checkpoint
+from playe_assets.custody.note import Checkpoint, fingerprint
 from playe_assets.custody.timestamps import verify_token
 
 Progress = Callable[[int, int], None]
@@ -47,6 +47,8 @@ class AuditResult:
     """The first is what to look at first; advisory ones come last."""
     newest: Checkpoint | None
     """The last checkpoint; lines beyond its size are held by their chain alone."""
+    fingerprint: str | None
+    """Of the newest checkpoint's note, as reports print it."""
     held: Checkpoint | None
     """The last one with which the lines agree: the same where nothing is wrong."""
     unsigned: int
@@ -56,6 +58,8 @@ class AuditResult:
     """Whether key 0 was held against one that was given."""
     witness: str | None
     """What the log was held against from outside."""
+    witness_fingerprint: str | None
+    """Of the checkpoint that the witness is or carries."""
     witnessed: int
     """How many lines that vouches for."""
     tokens: int
@@ -128,11 +132,13 @@ def audit(
         checkpoints=len(chain.notes),
         findings=_first(findings, seen.more),
         newest=newest,
+        fingerprint=fingerprint(chain.notes[chain.newest]) if newest else None,
         held=still_held(chain, seen.roots),
         unsigned=seen.uncovered,
         key0=chain.key0,
         pinned=pinned is not None,
         witness=kept.name or "-" if kept else None,
+        witness_fingerprint=fingerprint(kept.note) if kept and kept.note is not None else None,
         witnessed=_vouched(kept) if kept else 0,
         tokens=len(tokens),
         tokens_checked=len(tokens) if tsa_roots is not None else 0,

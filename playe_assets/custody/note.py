@@ -170,6 +170,11 @@ def digest(note: str) -> str:
     return hashlib.sha256(note.encode()).hexdigest()
 
 
+def fingerprint(note: str) -> str:
+    """The first 64 bits of `digest` in groups of four digits: to be read aloud and compared."""
+    return " ".join(digest(note)[i : i + 4] for i in range(0, 16, 4))
+
+
 def sign_note(text: str, name: str, private: bytes) -> str:
     """`text` signed as a note by the Ed25519 key `private` (32 bytes, RFC 8032) of the name `name`.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from playe_assets.custody.note import fingerprint
 from playe_assets.exporters.pdf_page import heading
 from playe_assets.exporters.pdf_say import Say
 from playe_assets.exporters.pdf_style import MONO, box, chip, markup, pairs, para, sha, shown, table
@@ -17,12 +17,6 @@ _STEPS = {
     "openssl cms ": "openssl",
 }
 """How a command begins, to the sentence that says what it does."""
-
-
-def fingerprint(note: str) -> str:
-    """The first 64 bits of the note's sha256 in groups of four digits: to be read aloud and compared."""
-    digest = hashlib.sha256(note.encode("utf-8")).hexdigest()
-    return " ".join(digest[i : i + 4] for i in range(0, 16, 4))
 
 
 def checkpoint_block(part: Mapping[str, Any], say: Say) -> list[Any]:

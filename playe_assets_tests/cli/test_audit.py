@@ -21,6 +21,7 @@ from playe_assets.core.errors import CommandError, PlayeError
 from playe_assets.core.texts import catalogue
 from playe_assets.custody.fields import EVENTS, SINGLE, left_out
 from playe_assets.custody.log import CustodyLog
+from playe_assets.custody.note import fingerprint
 from playe_assets.custody.record import Operator, Recorder
 from playe_assets_tests.custody.attacks import Held, edited
 from playe_assets_tests.laboratory import VARIABLES, TestLaboratory
@@ -83,6 +84,11 @@ def test_verify_with_a_pinned_key_and_a_checkpoint_from_elsewhere_says_so(lab, t
     told = said("audit", "verify", "--key", key, "--checkpoint", str(kept))
     assert "The first key is the pinned one." in told
     assert "Held against kept.note from outside: the first 16 lines" in told
+    shown = fingerprint(kept.read_text())
+    assert f"checkpoint in kept.note, as section 10 of a report prints it: {shown}\n" in told
+    assert f"(newest: 0, fingerprint {shown})" in told
+    found = json.loads(said("audit", "verify", "--checkpoint", str(kept), "--json"))
+    assert found["witness_fingerprint"] == found["newest"]["fingerprint"] == shown
     told = said("audit", "verify", "--key", "other+00000000+AAAA", code=1)
     assert "does NOT hold: 1 finding(s)" in told
     assert "not the expected other+00000000+AAAA" in told
@@ -230,6 +236,7 @@ def test_checkpoint_and_export_leave_whole_records_in_the_log_and_say_what_to_do
     told = said("audit", "checkpoint")
     assert told.startswith("Checkpoint 1 of playe-log/")
     assert "Keep a copy outside the laboratory" in told
+    assert f"\n  fingerprint {fingerprint(_held(lab).notes[1].read_text())}\n" in told
     bag = tmp_path / "bag"
     told = said("audit", "export", "--case", "CASE-A", "--out", str(bag), "--single", language="ru")
     assert f"python {bag}/verify_custody.py {bag} --language ru" in told

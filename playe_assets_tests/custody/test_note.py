@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from playe_assets.core.errors import IntegrityError
-from playe_assets.custody.note import Checkpoint, VerifierKey, digest, open_note, sign_note
+from playe_assets.custody.note import Checkpoint, VerifierKey, digest, fingerprint, open_note, sign_note
 
 NAME = "lab.example/custody"
 PRIVATE = hashlib.sha256(b"a key for these tests").digest()
@@ -210,3 +210,8 @@ def test_our_extension_lines_are_read_strictly():
         for extensions in ((line,), (*CHECKPOINT.extensions, line), ()):
             with pytest.raises(IntegrityError):
                 getattr(Checkpoint(NAME, 1, ROOT, extensions), name)
+
+
+def test_the_fingerprint_is_the_beginning_of_the_digest_in_four_groups():
+    assert digest("abc").startswith("ba7816bf8f01cfea")
+    assert fingerprint("abc") == "ba78 16bf 8f01 cfea"

@@ -18,12 +18,12 @@ import pytest
 from playe_assets.core.errors import CommandError, IntegrityError, PlayeError
 from playe_assets.core.values import Reason, Verdict
 from playe_assets.custody.audit import audit
+from playe_assets.custody.note import fingerprint
 from playe_assets.custody.timestamps import verify_token
 from playe_assets.examination.conclude import withhold
 from playe_assets.examination.ingest import ingest
 from playe_assets.examination.report import issue_notice, issue_report
 from playe_assets.examination.signing import check_signer
-from playe_assets.exporters.pdf_custody import fingerprint
 from playe_assets.exporters.report_proof import check_proof
 from playe_assets.exporters.report_schema import validate_report
 from playe_assets.exporters.signatures import verify_detached, verify_pdf
