@@ -151,6 +151,10 @@ def show(ctx: click.Context, case_id: str, machine: bool) -> None:
           [said(f"head.{k}") for k in ("exhibit", "name", "status", "media", "why")])  # fmt: skip
     for item in found["reports"]:
         click.echo(said("report_line", report=item["report_id"], issued=item["issued_utc"], pdf=item["pdf"]))
+        if item["signer"] is None:
+            click.echo(said("report_unsigned"))
+        else:
+            click.echo(said("report_signed", signer=item["signer"], file=item["signature"] or "-"))
     for run in found["runs"]:
         click.echo(said("run_line", run=run["run_id"][:8], status=run["status"]))
     for failure in found["failures"]:

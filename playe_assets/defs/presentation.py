@@ -207,6 +207,9 @@ def issued_extra(issued: Issued) -> dict[str, Any]:
         "report_pdf": dg.MetadataValue.path(str(issued.pdf_path)),
         "report_json_sha256": issued.json_sha256,
         "report_pdf_sha256": issued.pdf_sha256,
+        "report_signature": dg.MetadataValue.path(str(issued.p7s_path)) if issued.p7s_path else "unsigned",
+        "report_signature_sha256": issued.p7s_sha256 or "unsigned",
+        "signer": issued.signer or "unsigned",
         "findings_sha256": issued.findings_sha256 or "",
         "supersedes": issued.supersedes or "none",
         "same_findings_as_before": "first report"

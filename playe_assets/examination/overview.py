@@ -73,7 +73,7 @@ def notes_on_marks(report: str, language: str = "en") -> list[str]:
 
 
 def latest_report(settings: Settings, case_id: str) -> dict[str, Any] | None:
-    """The newest issued report, or None."""
+    """The newest issued report, or None. `signer` is whom it names; `playe report verify` judges the signature."""
     found = _reports(settings, case_id)
     return found[-1] if found else None
 
@@ -82,11 +82,15 @@ def _reports(settings: Settings, case_id: str) -> list[dict[str, Any]]:
     found = []
     for path in (settings.cases / case_id / "reports").glob("*-R*/report.json"):
         data = json.loads(path.read_bytes())
+        signature = path.with_name("report.json.p7s")
+        signed = data["sections"]["custody"].get("signatures") or ()  # of schema 1.2 on
         found.append(
             {
                 "report_id": data["report_id"],
                 "json": str(path),
                 "pdf": str(path.with_name("report.pdf")),
+                "signature": str(signature) if signature.is_file() else None,
+                "signer": next((s["signer"] for s in signed), None),
                 "findings_sha256": data["findings_sha256"],
                 "issued_utc": data["sections"]["administration"]["dates"]["issued"],
             }

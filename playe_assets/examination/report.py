@@ -46,6 +46,8 @@ class Issued:
     supersedes: str | None
     same_findings: bool | None
     """Whether every earlier report of this examination has the same findings; null where there is none."""
+    signer: str | None = None
+    """Who signed it; None for an unsigned document."""
     p7s_path: Path | None = None
     """The detached signature over the JSON; None for an unsigned report."""
     p7s_sha256: str | None = None
@@ -114,7 +116,7 @@ def issue_report(
         if folder is not None:
             same = all(r.findings_sha256 == report["findings_sha256"] for r in repeats) if repeats else None
             return _issued(report_id, folder, files, report["findings_sha256"],
-                           earlier[-1].report_id if earlier else None, same, beside)  # fmt: skip
+                           earlier[-1].report_id if earlier else None, same, beside, _signer_of(report))  # fmt: skip
     raise TransientError("report.number_taken", case=parts.case.id, tries=_TRIES)
 
 
@@ -214,6 +216,10 @@ def _flush_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def _signer_of(report: Mapping[str, Any]) -> str | None:
+    return next((str(s["signer"]) for s in report["sections"]["custody"]["signatures"]), None)
+
+
 def _issued(
     name: str,
     folder: Path,
@@ -222,6 +228,7 @@ def _issued(
     supersedes: str | None,
     same: bool | None,
     beside: Mapping[str, bytes] = MappingProxyType({}),
+    signer: str | None = None,
 ) -> Issued:
     (json_name, json_data), (pdf_name, pdf_data), *more = files.items()
     return Issued(
@@ -234,6 +241,7 @@ def _issued(
         findings,
         supersedes,
         same,
+        signer=signer,
         p7s_path=folder / more[0][0] if more else None,
         p7s_sha256=hashlib.sha256(more[0][1]).hexdigest() if more else None,
         beside_sha256=tuple(hashlib.sha256(data).hexdigest() for data in beside.values()),

@@ -154,10 +154,18 @@ def test_show_names_exhibits_reasons_reports_and_runs(submitted):
     why = next(e["why"] for e in found["exhibits"] if e["name"] == "d_secret_text.jpg")
     assert why.startswith("The content is none of the accepted picture and video formats")
     assert [r["status"] for r in found["runs"]] == ["SUCCESS"]
-    assert [r["report_id"] for r in found["reports"]] == [f"{CASE}-R01"]
+    assert [(r["report_id"], r["signer"], r["signature"]) for r in found["reports"]] == [
+        (f"{CASE}-R01", None, None)
+    ]
     told = run(submitted.laboratory, "case", "show", CASE)
     assert told.code == 0
-    for word in (f"Case {CASE}: Mixed evidence", "d_secret_text.jpg", f"Report {CASE}-R01", "SUCCESS"):
+    for word in (
+        f"Case {CASE}: Mixed evidence",
+        "d_secret_text.jpg",
+        f"Report {CASE}-R01",
+        "  unsigned",
+        "SUCCESS",
+    ):
         assert word in told.out
 
 

@@ -22,6 +22,7 @@ from playe_assets.custody.note import fingerprint
 from playe_assets.custody.timestamps import verify_token
 from playe_assets.examination.conclude import withhold
 from playe_assets.examination.ingest import ingest
+from playe_assets.examination.overview import latest_report
 from playe_assets.examination.report import issue_notice, issue_report
 from playe_assets.examination.signing import check_signer
 from playe_assets.exporters.report_proof import check_proof
@@ -249,6 +250,16 @@ def test_a_case_with_key_and_authority_from_folder_to_signed_report(
     assert newest is not None
     assert newest.epoch == facts.checkpoint.epoch + 1
     assert newest.checkpoint.size > issued["seq"]
+    # Who signed, and where the signature lies, is told wherever the report is.
+    made = instance.get_latest_materialization_event(dg.AssetKey("forensic_report"))
+    told = {k: v.value for k, v in made.asset_materialization.metadata.items()}
+    assert (told["signer"], told["report_signature"]) == (
+        "Olga Examiner, Test Laboratory",
+        str(folder / "report.json.p7s"),
+    )
+    assert told["report_signature_sha256"] == issued["output_sha256"][2]
+    shown = latest_report(laboratory.settings, "SMALL-1")
+    assert (shown["signer"], shown["signature"]) == (told["signer"], told["report_signature"])
 
 
 def test_a_spoilt_signature_is_never_issued(tmp_path: Path, by: Signer, monkeypatch: pytest.MonkeyPatch):
