@@ -45,6 +45,7 @@ def up(ctx: click.Context, host: str, port: int) -> None:
     params = {"host": host, "port": port, "inbox": str(settings.inbox), "dagster_home": str(dagster_home())}
     with (
         cli_recorder(settings).record("custody.services", step="up", params=params),
+        _until_told_to_end(),
         code_server(logs) as workspace,
         daemon(logs, workspace) as runner,
         webserver(logs, workspace, host, port) as web,
@@ -55,6 +56,15 @@ def up(ctx: click.Context, host: str, port: int) -> None:
         dead = "dagster-webserver" if web.poll() is not None else "dagster-daemon"
         click.echo(said("up_died", name=dead, log=logs / f"{dead}.log"), err=True)
         sys.exit(1)
+
+
+@contextmanager
+def _until_told_to_end() -> Iterator[None]:
+    """Ctrl-C and SIGTERM are how services end: the record of them ends well, and so does the command."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo(err=True)
 
 
 @contextmanager
