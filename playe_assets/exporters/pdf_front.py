@@ -62,13 +62,14 @@ def _tiles(view: View, say: Say) -> Any:
         [markup(f'<font name="{BOLD}" size="19" color="{c}">{n}</font>', "body", 1) for n, _, c in tiles],
         [para(say(key), "muted", 1) for _, key, _ in tiles],
     ]
-    made = Table(cells, colWidths=[WIDTH / len(tiles)] * len(tiles), rowHeights=[30, None])
+    made = Table(cells, colWidths=[WIDTH / len(tiles)] * len(tiles), rowHeights=[36, None])
     made.setStyle(
         [
             ("BACKGROUND", (0, 0), (-1, -1), HexColor("#f2f5f8")),
             ("LINEBEFORE", (1, 0), (-1, -1), 3, HexColor("#ffffff")),
             ("VALIGN", (0, 0), (-1, 0), "BOTTOM"),
             ("VALIGN", (0, 1), (-1, 1), "TOP"),
+            ("BOTTOMPADDING", (0, 0), (-1, 0), 10),  # the figure is taller than its line
             ("BOTTOMPADDING", (0, 1), (-1, 1), 8),
         ]
     )
