@@ -13,17 +13,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from playe_assets.core.canonical import digest, to_plain
 from playe_assets.core.errors import CommandError, IntegrityError, PlayeError, TransientError
-from playe_assets.core.values import EnhancedManifest, MetricsManifest
 from playe_assets.custody.log import utc_now
 from playe_assets.custody.record import Activity, Operator, Recorder
 from playe_assets.examination.cases import CaseFolder
+from playe_assets.examination.rerun_claims import claims_of
 from playe_assets.examination.rerun_compare import Said, Sides, verdicts_of
 from playe_assets.examination.rerun_evidence import exhibits_of, find_by_digest, limits_of, take_in
-from playe_assets.examination.rerun_level import L2_SHARE, blas_kernel, compared, share_apart
+from playe_assets.examination.rerun_findings import findings_now
+from playe_assets.examination.rerun_level import blas_kernel, compared
 from playe_assets.examination.rerun_models import bring_models, engine_here, settings_of_rerun
-from playe_assets.examination.rerun_result import Claim, Rerun
+from playe_assets.examination.rerun_result import Rerun
 from playe_assets.examination.settings import Settings
 from playe_assets.examination.stage import Stage, Words
 from playe_assets.stores.case_store import hash_file
@@ -31,8 +31,6 @@ from playe_assets.stores.case_store import hash_file
 STAGES = ("rerun_exhibits", "ingested_media", "detections", "enhanced_frames", "qa_metrics", "rerun_compare")
 """What a rerun does, in order."""
 _PRESET_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-_SAME_CLASS_SHARE = 1e-4
-"""Measured values of one engine and device class: rounded to six digits, summed in one order."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +87,23 @@ def rerun(
         raise
     except PlayeError as problem:
         found.stopped, found.stopped_at = Said(problem), work.at
+        work.watched.stage(work.at, "failed")
+    except OSError as problem:
+        why = f"{problem.strerror or type(problem).__name__}: {str(problem.filename or '')[:120]}"
+        found.stopped, found.stopped_at = Words("error.rerun.disk", problem=why), work.at
+        work.watched.stage(work.at, "failed")
+    except (
+        TypeError,
+        KeyError,
+        AttributeError,
+        ValueError,
+        IndexError,
+        OverflowError,
+        RecursionError,
+    ) as problem:
+        # The report is the other side's: what its schema lets through and PLAYE never writes ends here.
+        why = f"{type(problem).__name__}: {problem}"[:200]
+        found.stopped, found.stopped_at = Words("error.rerun.never_written", problem=why), work.at
         work.watched.stage(work.at, "failed")
     return found
 
@@ -148,8 +163,8 @@ class _Work:
             found.environments.same_class, {a.exhibit: a.sha256 for a in found.taken.absent},
         )  # fmt: skip
         found.verdicts = verdicts_of(sides, self._progress("rerun_compare"))
-        now = [(e.exhibit, e.sha256) for e in seen.manifest.entries]
-        found.claims = _claims(found, findings, made.manifest, measured.manifest, now)
+        now = findings_now(stage, opened.manifest, seen.manifest, made.manifest, measured.manifest)
+        found.claims = claims_of(found, self.report, now)
         self.watched.stage(self.at, "done")
 
     def _start(self, name: str) -> None:
@@ -208,71 +223,3 @@ class _Work:
             return path if path.is_file() and hash_file(path)[0] == sha256 else None
 
         return original
-
-
-def _claims(
-    found: Rerun, findings: Mapping[str, Any], enhanced: EnhancedManifest, metrics: MetricsManifest,
-    detections: list[tuple[str, str | None]],
-) -> list[Claim]:  # fmt: skip
-    """What the report states beside its derivatives, held against the rerun; absent exhibits are told elsewhere."""
-    same = found.environments is not None and found.environments.same_class
-    absent = {a.exhibit for a in found.taken.absent}
-    claims = [Claim("exhibit", u.exhibit, u.what, u.then, u.now, same) for u in found.taken.unlike]
-    now = {e.exhibit: e for e in enhanced.entries}
-    for entry in findings["steps"]:
-        if entry["exhibit"] not in absent and entry["exhibit"] in now:
-            claims += _of_steps(entry, to_plain(now[entry["exhibit"]]), same)
-    digests = dict(detections)
-    for one in findings["detections"]:
-        name = one["exhibit"]
-        if name not in absent and one["sha256"] != digests.get(name):
-            claims.append(Claim("detections", name, "sha256", one["sha256"], digests.get(name), same))
-    rows = {r["exhibit"]: r for r in metrics.rows}
-    for row in findings["metrics"]["rows"]:
-        here = rows.get(row["exhibit"])
-        if here is not None and row["exhibit"] not in absent:
-            claims += _of_metrics(row, here, [c["name"] for c in findings["metrics"]["columns"]], same)
-    return claims
-
-
-def _of_steps(then: Mapping[str, Any], now: Mapping[str, Any], same: bool) -> list[Claim]:
-    claims = []
-    number, before, after = then["exhibit"], then["steps"], now["steps"]
-    if [s["use"] for s in before] != [s["use"] for s in after]:
-        stated, made = (", ".join(s["use"] for s in side) for side in (before, after))
-        return [Claim("step", number, "steps", stated, made, True)]
-    for one, other in zip(before, after, strict=True):
-        about = f"{number} {one['number']} {one['use']}"
-        for key in ("version", "ai_class"):
-            if one[key] != other[key]:
-                claims.append(Claim("step", about, key, one[key], other[key], True))
-        for key in ("params", "weights"):
-            for name in sorted({*one[key], *other[key]}):
-                sides = one[key].get(name), other[key].get(name)
-                if digest(sides[0]) != digest(sides[1]):
-                    claims.append(Claim("step", about, f"{key} {name}", *sides, True))
-        for name in sorted({*one["measured"], *other["measured"]}):
-            sides = one["measured"].get(name), other["measured"].get(name)
-            if _apart(*sides) > (_SAME_CLASS_SHARE if same else L2_SHARE):
-                claims.append(Claim("measured", about, name, *sides, same))
-    for key in ("frames_in", "frames_decoded", "frames_corrupt", "frames_out"):
-        if then[key] != now[key]:
-            claims.append(Claim("step", number, key, then[key], now[key], True))
-    return claims
-
-
-def _of_metrics(
-    then: Mapping[str, Any], now: Mapping[str, Any], columns: list[str], same: bool
-) -> list[Claim]:
-    allowed = _SAME_CLASS_SHARE if same else L2_SHARE
-    return [
-        Claim("metrics", str(then["derivative"]), name, then.get(name), now.get(name), same)
-        for name in columns
-        if _apart(then.get(name), now.get(name)) > allowed
-    ]
-
-
-def _apart(then: float | None, now: float | None) -> float:
-    if then is None:
-        return 0.0 if now is None else 1.0
-    return share_apart(then, now)

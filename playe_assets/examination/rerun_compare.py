@@ -15,11 +15,14 @@ from playe_assets.core.canonical import to_plain
 from playe_assets.core.errors import PlayeError
 from playe_assets.core.values import EnhancedManifest, MetricsManifest
 from playe_assets.examination.rerun_level import L1_MOST, L2_SHARE, Level, share_apart
-from playe_assets.examination.rerun_samples import clips_apart, pictures_apart
+from playe_assets.examination.rerun_samples import clips_apart, pictures_apart, samples_of
 from playe_assets.examination.stage import Progress, Words
 from playe_assets.stores.case_store import CaseStore
 
-PICTURES = ("photo", "track_fusion", "track_uncertainty")
+_FUSED = ("track_fusion", "track_uncertainty")
+PICTURES = ("photo", *_FUSED)
+_TWICE = 1_000_000
+"""Added to the order of a derivative that claims the place of another."""
 
 
 @dataclass
@@ -111,7 +114,10 @@ def _keyed(
         place = (one["exhibit"], one["kind"])
         order = counts.get(place, 0)
         counts[place] = order + 1
-        found[(*place, tracks.get(one["number"], order))] = one
+        key = (*place, tracks.get(one["number"], order) if one["kind"] in _FUSED else order)
+        while key in found:  # a report may claim one place twice: neither hides the other
+            key = (*place, key[2] + _TWICE)
+        found[key] = one
     return found
 
 
@@ -159,7 +165,7 @@ class _Pair:
         if equal:
             verdict.reached = Level.L0
             if not verdict.file_equal:
-                verdict.why = Words("rerun.why.only_file_differs")
+                self._file_apart()
             return
         if before["kind"] == "ledger":
             self._ledger(original)
@@ -167,6 +173,30 @@ class _Pair:
             return
         if verdict.reached is Level.NOT_MADE:
             self._measured(original is not None)
+
+    def _file_apart(self) -> None:
+        """The samples' digest is met, but the report names another file: that one has to hold these samples too."""
+        verdict, original = self.verdict, self.sides.original(self.before["sha256"])
+        verdict.why = Words("rerun.why.only_file_differs")
+        if original is None:
+            verdict.why = Words("rerun.why.file_not_seen")
+            if self.sides.same_class:
+                verdict.reached = Level.DIFFERS  # here even the file comes out the same
+            return
+        try:
+            found = (
+                samples_of(original, self.before["kind"] in PICTURES)
+                if self.before["kind"] != "proxy"
+                else None
+            )
+        except PlayeError as problem:
+            verdict.reached, verdict.why = Level.DIFFERS, Words("rerun.why.unreadable", problem=Said(problem))
+            return
+        if found is None:
+            verdict.reached = Level.DIFFERS if self.sides.same_class else verdict.reached
+            verdict.why = Words("rerun.why.file_not_compared")
+        elif found != verdict.pixel_sha256_then:
+            verdict.reached, verdict.why = Level.DIFFERS, Words("rerun.why.file_of_others", sha256=found)
 
     def _decoded(self) -> str | None:
         """The digest of a picture's samples as its file gives them back. Of clips the examination has done so."""
@@ -223,7 +253,7 @@ class _Pair:
 
     def _values(self) -> list[dict[str, Any]]:
         kind = self.before["kind"]
-        if kind in ("track_fusion", "track_uncertainty"):
+        if kind in _FUSED:
             entries = (self.sides.findings["steps"], to_plain(self.sides.enhanced.entries))
             then, now = (_fused(e, self.verdict) for e in entries)
         else:

@@ -120,16 +120,24 @@ def _files(folder: Path) -> list[Path]:
 
 
 def limits_of(extract: Sequence[Mapping[str, Any]]) -> Limits:
-    """What one file might cost at the original intake, as the extract states it, else what it may cost now."""
+    """What one file might cost at the original intake, as the extract states it, and never more than it may cost now.
+
+    The report is the other side's: it does not decide how much of this machine its exhibits take.
+    """
+    own = to_plain(Limits())
     for line in extract:
         params = line.get("params")
         stated = params.get("limits") if isinstance(params, dict) else None
         if line.get("event") == "processing.identified" and isinstance(stated, dict):
-            try:
-                return from_plain(Limits, stated)
-            except TypeError:
-                break
+            return Limits(**{name: _no_more(stated.get(name), most) for name, most in own.items()})
     return Limits()
+
+
+def _no_more(stated: Any, most: float) -> Any:
+    """`stated` where it is a number of the same kind that is above 0 and not above `most`."""
+    kind = type(most)
+    fits = isinstance(stated, int | float) and not isinstance(stated, bool) and 0 < stated <= most
+    return kind(stated) if fits and kind(stated) == stated else most
 
 
 def take_in(

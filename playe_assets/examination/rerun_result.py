@@ -29,7 +29,7 @@ class Claim:
     """A fact of the report beside the derivatives that came out otherwise."""
 
     what: str
-    """`step`, `measured`, `detections`, `metrics` or `exhibit`."""
+    """`step`, `measured`, `detections`, `metrics`, `exhibit`, `derivative`, `clip` or `verdict`."""
     about: str
     """Such as `E001 2 nlm` or `D003`."""
     name: str

@@ -98,3 +98,19 @@ def clips_apart(one: Path, other: Path, progress: Progress, number: str) -> Apar
             if running.frames % _SAY_EVERY == 0:
                 progress(Words("rerun.comparing", derivative=number), running.frames, running.frames + 1)
     return running.told()
+
+
+def samples_of(path: Path, picture: bool) -> str:
+    """The digest of the samples that a file gives back, as reports state it for pictures and for clips.
+
+    Raises:
+        UndecodableError, EvidenceLimitError: it cannot be read.
+    """
+    from playe_assets.media.clip import read_clip
+    from playe_assets.media.photo import read_photo
+    from playe_assets.media.pixel_digest import frame_sha256, frames_sha256, pixel_sha256
+
+    if picture:
+        return pixel_sha256(read_photo(path).pixels)
+    with read_clip(path) as frames:
+        return frames_sha256(frame_sha256(frame.pixels) for frame in frames)
