@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import hashlib
 import os
@@ -81,9 +82,43 @@ def code_version() -> str:
     return f"{__version__}+{seen.hexdigest()[:12]}"
 
 
-@functools.cache
 def runtime() -> dict[str, Any]:
-    """The `runtime` field of a record for work on the CPU; learned engines fill in their own."""
+    """The `runtime` field of a record for work on the CPU; learned engines fill in their own.
+
+    `blas_kernel` is null where this process has not loaded NumPy, so that nothing was computed with it, and where
+    NumPy computes with another library than OpenBLAS. Nothing is imported for a record's sake.
+    """
+    return {**_processor(), "blas_kernel": blas_kernel() if "numpy" in sys.modules else None}
+
+
+@functools.cache
+def blas_kernel() -> str | None:
+    """The kernel that NumPy's OpenBLAS chose for this processor, such as `Haswell`; null where it is another library.
+
+    Sums of floating-point numbers come out differently in their last bits from kernel to kernel. Imports NumPy.
+    """
+    import numpy as np
+
+    np.ones((2, 2)) @ np.ones((2, 2))
+    try:
+        maps = Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    # SciPy and OpenCV bring copies of their own; by path NumPy's comes first.
+    for path in sorted({line.split()[-1] for line in maps.splitlines() if "openblas" in line.lower()}):
+        if not path.startswith("/"):
+            continue
+        library = ctypes.CDLL(path)
+        for name in ("scipy_openblas_get_corename64_", "openblas_get_corename64_", "openblas_get_corename"):
+            asked = getattr(library, name, None)
+            if asked is not None:
+                asked.restype = ctypes.c_char_p
+                return str(asked().decode("ascii"))
+    return None
+
+
+@functools.cache
+def _processor() -> dict[str, Any]:
     return {
         "name": "opencv",
         "version": packages().get("opencv-python-headless") or packages().get("opencv-python"),
@@ -107,7 +142,12 @@ def env() -> dict[str, Any]:
 
 
 def examination_runtime() -> dict[str, Any]:
-    """The part of the runtime that enters the examination id: what can change a result, not where it ran."""
+    """The part of the runtime that enters the examination id: what can change a result, not where it ran.
+
+    The BLAS kernel is left out: it follows the processor, and changes last bits of sums that most recipes round away;
+    with it the same examination would have another id on each machine. The report states it, and a rerun under
+    another one is held to L1 (examination/rerun_level.py).
+    """
     relevant = {k: v for k, v in packages().items() if k not in {"dagster", "reportlab", "matplotlib"}}
     return {"packages": relevant, "python": f"{sys.version_info[0]}.{sys.version_info[1]}",
             "machine": platform.machine()}  # fmt: skip

@@ -107,7 +107,7 @@ def conclude(
         time_stamps=custody.time_stamps,
         environment={
             "packages": environment.packages(),
-            "runtime": {k: v for k, v in environment.runtime().items() if v is not None},
+            "runtime": {k: v for k, v in _runtime().items() if v is not None},
             "device": {"code_version": environment.code_version(), **environment.env()},
         },
         audit_mode=stage.settings.audit,
@@ -190,6 +190,11 @@ def _signature_failed(stage: Stage, document: str | None, problem: PlayeError) -
 def _laboratory(stage: Stage) -> Laboratory:
     s = stage.settings
     return Laboratory(s.laboratory, s.address, s.accreditation, s.authorised_by)
+
+
+def _runtime() -> dict[str, Any]:
+    """With the kernel for certain: whether this process has computed yet says nothing of those that did."""
+    return {**environment.runtime(), "blas_kernel": environment.blas_kernel()}
 
 
 def _case(stage: Stage) -> CaseFacts:

@@ -7,12 +7,10 @@ L2: what was measured agrees within `L2_SHARE`; all that a report alone can be h
 
 from __future__ import annotations
 
-import ctypes
 import enum
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from playe_assets.custody import environment
@@ -24,6 +22,8 @@ L2_SHARE = 0.02
 L2_FLOOR = 0.001
 """Differences below this are none, whatever their share: values are stated with six digits."""
 _BLAS_CHOICE = "OPENBLAS_CORETYPE"
+blas_kernel = environment.blas_kernel
+"""Of this process; the record states it as well."""
 
 
 class Level(enum.StrEnum):
@@ -138,30 +138,6 @@ def _threads(extract: Sequence[Mapping[str, Any]]) -> int | None:
     runtimes = [line.get("runtime") for line in extract if line.get("event") == "processing.enhance"]
     stated = [r.get("threads") for r in runtimes if isinstance(r, dict)]
     return next((n for n in reversed(stated) if isinstance(n, int)), None)
-
-
-def blas_kernel() -> str | None:
-    """The kernel that NumPy's OpenBLAS chose for this processor, such as `Haswell`; null where it is another library.
-
-    Sums of floating-point numbers come out differently in their last bits from kernel to kernel.
-    """
-    import numpy as np
-
-    np.ones((2, 2)) @ np.ones((2, 2))
-    try:
-        maps = Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-    for path in sorted({line.split()[-1] for line in maps.splitlines() if "openblas" in line.lower()}):
-        if not path.startswith("/"):
-            continue
-        library = ctypes.CDLL(path)
-        for name in ("scipy_openblas_get_corename64_", "openblas_get_corename64_", "openblas_get_corename"):
-            asked = getattr(library, name, None)
-            if asked is not None:
-                asked.restype = ctypes.c_char_p
-                return str(asked().decode("ascii"))
-    return None
 
 
 def share_apart(then: float, now: float | None) -> float:
