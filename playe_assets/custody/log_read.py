@@ -83,25 +83,30 @@ def scan_tail(fd: int, size: int, base: Head) -> tuple[Head, bool, list[bytes]]:
     """
     if size == 0:
         return base, True, []
-    pieces: list[bytes] = []
-    start = size
-    while start > 0:
-        step = min(_CHUNK, start)
-        start -= step
-        pieces.insert(0, os.pread(fd, step, start))
-        if b"\n" not in pieces[0] and start:
-            continue  # a long line: joined once its beginning is here
-        lines = b"".join(pieces).split(b"\n")
-        closed = lines[-1] == b""
-        complete = lines[:-1] if closed else lines
-        whole = complete if start == 0 else complete[1:]  # the first piece may be cut by the chunk
-        for back, raw in enumerate(reversed(whole)):
-            entry = parse(raw)
-            if entry is not None:
-                last = hashlib.sha256(whole[-1]).hexdigest()
-                return Head(int(entry["seq"]) + 1 + back, last, size), closed, whole[len(whole) - back :]
+    closed = os.pread(fd, 1, size - 1) == b"\n"
+    torn: list[bytes] = []  # the last one first
+    for raw in _backwards(fd, size - closed):
+        entry = parse(raw)
+        if entry is not None:
+            last = hashlib.sha256(torn[0] if torn else raw).hexdigest()
+            return Head(int(entry["seq"]) + 1 + len(torn), last, size), closed, torn[::-1]
+        torn.append(raw)
     # No line is whole: every line of the file is torn.
-    return Head(base.lines + len(whole), hashlib.sha256(whole[-1]).hexdigest(), size), closed, whole
+    return Head(base.lines + len(torn), hashlib.sha256(torn[0]).hexdigest(), size), closed, torn[::-1]
+
+
+def _backwards(fd: int, end: int) -> Iterator[bytes]:
+    """The lines before `end`, the last one first, each byte read once."""
+    pieces: list[bytes] = []  # of a line the beginning of which is not read yet, the last one first
+    while end > 0:
+        step = min(_CHUNK, end)
+        end -= step
+        first, *rest = os.pread(fd, step, end).split(b"\n")
+        for piece in reversed(rest):
+            yield b"".join([piece, *reversed(pieces)])
+            pieces = []
+        pieces.append(first)
+    yield b"".join(reversed(pieces))
 
 
 def raw_lines(

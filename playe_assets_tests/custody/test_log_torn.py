@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import itertools
 import json
 
 import pytest
 
 from playe_assets.core.errors import LockTimeoutError
+from playe_assets.custody import log_read
 from playe_assets.custody.log import CustodyLog, Finding
+from playe_assets.custody.log_read import GENESIS, Head
 from playe_assets_tests.custody.test_log import _filled as filled
 
 
@@ -70,3 +73,29 @@ def test_the_head_is_never_read_while_a_line_is_being_written(tmp_path):
         with pytest.raises(LockTimeoutError):
             log.head()
     assert log.head().lines == 2
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 3, 7, 1 << 16])
+def test_the_end_is_found_as_a_reading_from_the_beginning_finds_it(tmp_path, monkeypatch, chunk):
+    monkeypatch.setattr(log_read, "_CHUNK", chunk)
+    parts = [b"\n", b"x", b'{"seq":4}', b'{"seq":9}\n']
+    for chosen in itertools.product(parts, repeat=4):
+        content = b"".join(chosen)
+        path = tmp_path / "events.jsonl"
+        path.write_bytes(content)
+        lines = content.removesuffix(b"\n").split(b"\n")
+        whole = [n for n, raw in enumerate(lines) if log_read.parse(raw)]
+        torn = lines[whole[-1] + 1 :] if whole else lines
+        count = (json.loads(lines[whole[-1]])["seq"] + 1 if whole else 2) + len(torn)
+        with path.open("rb") as handle:
+            head, closed, found = log_read.scan_tail(handle.fileno(), len(content), Head(2, GENESIS, 0))
+        assert (found, closed, head.lines) == (torn, content.endswith(b"\n"), count), content
+        assert head.last_hash == hashlib.sha256(lines[-1]).hexdigest()
+
+
+def test_a_tail_of_empty_lines_takes_no_longer_than_its_length_asks(tmp_path):
+    log = filled(tmp_path / "events.jsonl", 1)
+    with log.path.open("ab") as handle:
+        handle.write(b"\n" * 200_000)  # looking at each piece again and again would take minutes
+    assert log.append([{"event": "after"}]) == [200_002]
+    assert log.verify() == (200_003, None)
