@@ -8,6 +8,7 @@ L2: what was measured agrees within `L2_SHARE`; all that a report alone can be h
 from __future__ import annotations
 
 import enum
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -142,7 +143,7 @@ def _threads(extract: Sequence[Mapping[str, Any]]) -> int | None:
 
 def share_apart(then: float, now: float | None) -> float:
     """|difference| as a share of the larger value; 0 below `L2_FLOOR`, 1 where one side has no value."""
-    if now is None:
-        return 1.0
+    if now is None or not (math.isfinite(then) and math.isfinite(now)):
+        return 1.0  # JSON's reader takes NaN and 1e999, no comparison with which is ever true
     apart = abs(float(then) - float(now))
     return 0.0 if apart <= L2_FLOOR else apart / max(abs(float(then)), abs(float(now)))
