@@ -16,6 +16,8 @@ from playe_assets.custody.log_shapes import Shapes
 CLOCK_TOLERANCE_S = 5.0
 """Seconds by which the wall clock may fall behind CLOCK_BOOTTIME: what synchronisation of clocks steps at most."""
 _MOST_CLOCKS = 100
+_MOST_BOOTS = 10_000
+"""Boots that are remembered: more than a machine has, and a log of forged ones does not fill the memory."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,8 @@ class ClockCheck:
         if boot != self._boot:
             if boot in self._boots:
                 self._tell(line, "boot_returned", 0.0, boot)
-            self._boots.add(boot)
+            if len(self._boots) < _MOST_BOOTS and len(boot) <= 64:
+                self._boots.add(boot)
             self._boot, self._ahead = boot, None
         elif boottime < self._boottime:
             self._tell(line, "boottime_fell", self._boottime - boottime, boot)

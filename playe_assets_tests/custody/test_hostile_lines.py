@@ -9,6 +9,7 @@ import pytest
 from playe_assets.custody.audit import audit
 from playe_assets.custody.checkpoints import Checkpoints
 from playe_assets.custody.log import CustodyLog
+from playe_assets.custody.log_verify import ClockCheck
 
 _LINE = (
     b'{"boot_id":"b","clock_boottime":10.5,"clock_utc":"2026-01-01T00:00:00.000000Z","event":"x",'
@@ -77,6 +78,15 @@ def test_a_field_that_says_nonsense_does_not_keep_the_audit_from_its_verdict(tmp
     found = audit(log(tmp_path / "events.jsonl"), checkpoints)
     assert found.lines == 4
     assert found.holds, "the chain is whole; what its lines say of clocks is advisory"
+
+
+def test_a_log_that_names_another_boot_in_each_line_does_not_fill_the_memory():
+    clocks = ClockCheck()
+    for number in range(30_000):
+        clocks.add(number, b"%d" % number, 1.0, None)
+    clocks.add(30_000, b"7", 1.0, None)
+    assert [(found.line, found.problem) for found in clocks.found] == [(30_000, "boot_returned")]
+    assert len(clocks._boots) <= 10_000
 
 
 @pytest.mark.parametrize("old", [b"9" * 30, b"9" * 4300, b"-7"])
