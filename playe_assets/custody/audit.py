@@ -19,6 +19,7 @@ from playe_assets.custody.audit_notes import (
     Chain,
     Witness,
     against_lines,
+    against_tokens,
     against_witness,
     private_key,
     read_chain,
@@ -121,7 +122,10 @@ def audit(
     ):  # else the key has changed with a checkpoint made meanwhile
         findings += told
     tokens = [epoch for epoch in chain.notes if _token(checkpoints, epoch).is_file()]
-    absent = [str(epoch) for epoch in sorted(chain.notes) if epoch not in tokens]
+    gone = list(against_tokens(chain, seen.tokens, {e: _token(checkpoints, e) for e in tokens}))
+    findings += gone
+    told_of = {finding.facts["epoch"] for finding in gone}
+    absent = [str(epoch) for epoch in sorted(chain.notes) if epoch not in tokens and epoch not in told_of]
     if checkpoints.tsa_url and absent:
         facts = {"count": len(absent), "first": absent[0], "last": absent[-1], "url": checkpoints.tsa_url}
         findings.append(AuditFinding("token_absent", facts, advisory=True))

@@ -13,7 +13,9 @@ from playe_assets.custody.log import GENESIS
 from playe_assets.custody.log_read import parse
 from playe_assets.custody.log_verify import ClockCheck, ClockFinding
 from playe_assets.custody.merkle import Frontier, leaf_hash
+from playe_assets.custody.stamping import STAMPED
 
+_STAMPED = b'"event":"' + STAMPED.encode() + b'"'
 MANY = 20
 """Findings about single lines that are named; further ones are counted."""
 
@@ -53,6 +55,8 @@ class LinePass:
         self.roots: dict[int, bytes] = {}
         self.hashes: dict[int, str] = {}
         self.named: list[Named] = []
+        self.tokens: dict[str, dict[str, int]] = {}
+        """sha256 of a note to those of its time stamps that the log says were had, each with its line's number."""
         self.findings: list[AuditFinding] = []
         self.more = 0
         """Findings beyond the first `MANY`, which are counted only."""
@@ -80,7 +84,9 @@ class LinePass:
                 if type(count) is int and 0 < count <= index:
                     self._found("torn", advisory=True, line=index - count, by=index)
             self._checkpoint(entry)
-        self.uncovered += self.lines >= self._covered and b'"event":"log.checkpoint"' not in raw
+        elif _STAMPED in raw:
+            self._token(parse(raw) or {})
+        self._count(raw)
         if index in self._seqs:
             self.hashes[index] = hashlib.sha256(raw).hexdigest()
         self._grow(raw)
@@ -95,8 +101,9 @@ class LinePass:
         else:
             self._chained(entry)
             self._checkpoint(entry)
+            self._token(entry)
             self._clocks.add_entry(self._due, entry)
-        self.uncovered += self.lines >= self._covered and b'"event":"log.checkpoint"' not in raw
+        self._count(raw)
         self._last = hashlib.sha256(raw).hexdigest()
         if self._due in self._seqs:
             self.hashes.setdefault(self._due, self._last)
@@ -114,6 +121,10 @@ class LinePass:
         told = [AuditFinding(c.problem, {"line": c.line, "seconds": f"{c.seconds:.0f}"}, True) for c in found]
         self.findings += told
         self.more += count - len(told)
+
+    def _count(self, raw: bytes) -> None:
+        about = b'"event":"log.checkpoint"' in raw or _STAMPED in raw
+        self.uncovered += self.lines >= self._covered and not about
 
     def _grow(self, raw: bytes) -> None:
         self._frontier.add(leaf_hash(raw))
@@ -144,6 +155,13 @@ class LinePass:
         epoch, sha256 = entry.get("epoch"), entry.get("note_sha256")
         if entry.get("event") == "log.checkpoint" and isinstance(epoch, int) and isinstance(sha256, str):
             self.named.append(Named(epoch, self._due, sha256))
+
+    def _token(self, entry: Mapping[str, Any]) -> None:
+        if entry.get("event") != STAMPED or entry.get("status") != "ok":
+            return
+        match entry.get("input_sha256"), entry.get("output_sha256"):
+            case [str(note)], [str(token)]:
+                self.tokens.setdefault(note, {})[token] = self._due
 
     def _found(self, code: str, *, advisory: bool = False, **facts: Any) -> None:
         if sum(f.advisory == advisory for f in self.findings) < MANY:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -126,6 +127,21 @@ def against_lines(
             yield AuditFinding("log_changed", facts)
         if epoch not in seqs and epoch != chain.newest:
             yield AuditFinding("checkpoint_unnamed", {"epoch": epoch})
+
+
+def against_tokens(
+    chain: Chain, stated: Mapping[str, Mapping[str, int]], kept: Mapping[int, Path]
+) -> Iterator[AuditFinding]:
+    """Time stamps that the log says were had (note's sha256 to token's to line) against those that are kept."""
+    for epoch, note in sorted(chain.notes.items()):
+        had = stated.get(digest(note))
+        if not had:
+            continue
+        last = max(had.values())
+        if epoch not in kept:
+            yield AuditFinding("token_removed", {"epoch": epoch, "seq": last})
+        elif hashlib.sha256(kept[epoch].read_bytes()).hexdigest() not in had:
+            yield AuditFinding("token_exchanged", {"epoch": epoch, "seq": last})
 
 
 def still_held(chain: Chain, roots: Mapping[int, bytes]) -> Checkpoint | None:

@@ -7,29 +7,26 @@ configured), `key0.txt` (the verifier key of epoch 0) and `keys/` (`keys.py`). T
 
 from __future__ import annotations
 
-import getpass
 import os
-import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from playe_assets.core.errors import IntegrityError, PlayeError
-from playe_assets.custody import merkle, timestamps
+from playe_assets.core.errors import IntegrityError
+from playe_assets.custody import merkle
 from playe_assets.custody.chain import follow, set_back
 from playe_assets.custody.keys import EpochKeys, make_folder, write_durably
 from playe_assets.custody.log import CustodyLog, utc_now
 from playe_assets.custody.note import FIRST, Checkpoint, VerifierKey, digest, is_name, open_note, sign_note
-from playe_assets.custody.record import Operator, Recorder
+from playe_assets.custody.record import Recorder
+from playe_assets.custody.stamping import FAILED, STAMPED, stamped
 from playe_assets.custody.tree import LogTree, lock
 
-__all__ = ["EVENT", "FAILED", "Checkpoints", "Kept", "follow", "set_back"]
+__all__ = ["EVENT", "FAILED", "STAMPED", "Checkpoints", "Kept", "follow", "set_back"]
 EVENT = "log.checkpoint"
 """The log's line about a checkpoint: `epoch`, `size`, `note_sha256`."""
-FAILED = "custody.timestamp_failed"
-"""The record of a time stamp that could not be had; its input is the note."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +80,7 @@ class Checkpoints:
             if kept is None or news:
                 kept = self._signed(kept)
                 self._announce(kept)
-        return self._stamped(kept, recorder)
+        return stamped(self.log, kept, self.tsa_url, self.tsa_timeout_s, recorder)
 
     def newest(self) -> Kept | None:
         """The last checkpoint, its signature checked; None before the first.
@@ -172,7 +169,7 @@ class Checkpoints:
         for index, entry, _ in self.log.read(kept.checkpoint.size):
             event = entry.get("event") if entry else None
             if entry is None or event != EVENT:
-                news |= event not in (FAILED, "log.rotated")
+                news |= event not in (FAILED, STAMPED, "log.rotated")
             elif entry.get("epoch") != kept.epoch:
                 raise IntegrityError(
                     "checkpoint.rolled_back", epoch=kept.epoch, seq=index, named=entry.get("epoch")
@@ -235,33 +232,6 @@ class Checkpoints:
     def _announce(self, kept: Kept) -> None:
         self.log.append([{"event": EVENT, "epoch": kept.epoch, "size": kept.checkpoint.size,
                           "note_sha256": digest(kept.note), "t_start_utc": utc_now()}])  # fmt: skip
-
-    def _stamped(self, kept: Kept, recorder: Recorder | None) -> Kept:
-        """`kept` with its time stamp where an authority is set; a failure is recorded once and tried again later."""
-        if not self.tsa_url or kept.token is not None:
-            return kept
-        try:
-            token = timestamps.request_token(self.tsa_url, kept.note.encode(), self.tsa_timeout_s)
-        except PlayeError as problem:
-            if not self._recorded(kept):
-                error = {"type": type(problem).__name__, "code": problem.code, "message": str(problem)}
-                (recorder or self._own_recorder()).note(
-                    FAILED, step="time stamp", input_sha256=[digest(kept.note)], error=error,
-                    params={"url": self.tsa_url, "timeout_s": self.tsa_timeout_s, "epoch": kept.epoch},
-                )  # fmt: skip
-            return kept
-        write_durably(kept.path.with_suffix(".tsr"), token)
-        return replace(kept, token=token)
-
-    def _own_recorder(self) -> Recorder:
-        operator = Operator(getpass.getuser(), "laboratory", "os-user")
-        return Recorder(self.log, request_id=secrets.token_hex(8), case_id=None, operator=operator)
-
-    def _recorded(self, kept: Kept) -> bool:
-        return any(
-            entry and entry.get("event") == FAILED and entry.get("input_sha256") == [digest(kept.note)]
-            for _, entry, _ in self.log.read(kept.checkpoint.size)
-        )
 
     def _path(self, epoch: int) -> Path:
         return self.folder / f"{epoch:06d}.note"

@@ -131,6 +131,7 @@ EVENTS: Final[Mapping[str, Mapping[str, str]]] = {
     "custody.exported": {**_OF_CASE, **_FACT},
     "custody.log_exported": {**_OF_CASE, "input_sha256": "the_log", "checks": "not_judged", "ai_class": "no_picture"},
     "custody.checkpointed": {**_LABORATORY, **_FACT, "input_sha256": "the_log"},
+    "custody.timestamped": {**_LABORATORY, **_FACT},
     "custody.timestamp_failed": {**_LABORATORY, **_FACT, "output_sha256": "no_output"},
     "custody.signature_failed": {**_STAGE, **_FACT, "input_sha256": "before_report"},
     "custody.services": {**_LABORATORY, **_FACT, **_BYTES},

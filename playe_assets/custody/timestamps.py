@@ -82,6 +82,16 @@ def verify_token(token: bytes, data: bytes, roots_pem: bytes) -> TokenFacts:
         raise IntegrityError("timestamp.refused", problem=_plain(str(problem))) from problem
 
 
+def stated_time(token: bytes) -> str:
+    """The time that `token` states, ISO 8601 UTC, judged by nobody.
+
+    Raises:
+        IntegrityError: it is no time-stamp response.
+    """
+    moment = _decoded(token).tst_info.gen_time
+    return str(moment.isoformat().replace("+00:00", "Z"))
+
+
 def _judged(response: Any, data: bytes, roots: list[Certificate]) -> TokenFacts:
     from cryptography.x509 import ExtendedKeyUsage
     from cryptography.x509.oid import ExtendedKeyUsageOID

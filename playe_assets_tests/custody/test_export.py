@@ -191,7 +191,10 @@ def test_time_stamps_travel_with_the_export_and_its_readme_tells_how_to_check_th
         assert [f.code for f in audit(held.log, stamped).findings] == []
         whole = token.read_bytes()
         token.unlink()
-        assert [f.code for f in audit(held.log, stamped).findings] == ["token_absent"]
+        assert [f.code for f in audit(held.log, stamped).findings] == ["token_removed"]
+        assert held.codes() == ["token_removed"], "whether or not an authority is set"
+        token.write_bytes(whole + b"\0")
+        assert held.codes() == ["token_exchanged"]
         token.write_bytes(whole)
         monkeypatch.setattr("playe_assets.custody.checkpoints.utc_now", lambda: "2060-01-01T00:00:00.000000Z")
         held.write(1)
@@ -200,8 +203,7 @@ def test_time_stamps_travel_with_the_export_and_its_readme_tells_how_to_check_th
         assert [f.code for f in ahead.findings] == ["token_before"]
         assert ahead.holds
         token.write_bytes(token.read_bytes()[:-9] + b"\0" * 9)
-        assert held.codes(tsa_roots=tsa.roots.read_bytes()) == ["token_refused"]
-        assert held.codes() == [], "without the authority's roots it is counted, not checked"
+        assert held.codes(tsa_roots=tsa.roots.read_bytes()) == ["token_exchanged", "token_refused"]
 
 
 def test_the_readme_of_an_export_names_files_that_are_there_and_commands_that_run(bag, stranger):

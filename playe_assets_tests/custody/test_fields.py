@@ -126,7 +126,8 @@ def _events_in_the_sources():
 
 
 _RECORDING = ("record", "note", "_recorded", "_deciding")
-_BY_NAME = {"custody.model_approved", "custody.model_withdrawn", "custody.timestamp_failed"}
+_BY_NAME = {"custody.model_approved", "custody.model_withdrawn", "custody.timestamp_failed",
+            "custody.timestamped"}  # fmt: skip
 """Events that reach the recorder through a name."""
 
 

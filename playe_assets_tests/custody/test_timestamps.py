@@ -12,7 +12,8 @@ import pytest
 
 from playe_assets.core.errors import IntegrityError, TransientError
 from playe_assets.custody import timestamps
-from playe_assets.custody.checkpoints import FAILED, Checkpoints
+from playe_assets.custody.audit import audit
+from playe_assets.custody.checkpoints import FAILED, STAMPED, Checkpoints
 from playe_assets.custody.fields import left_out
 from playe_assets.custody.log import CustodyLog
 from playe_assets.custody.note import digest
@@ -267,8 +268,38 @@ def test_a_checkpoint_keeps_the_token_over_its_note(tsa, tmp_path):
     assert verify_token(kept.token, kept.note.encode(), tsa.roots.read_bytes()).serial
     assert Checkpoints(CustodyLog(tmp_path / "events.jsonl"), tmp_path / "checkpoints").newest() == kept
     assert len(tsa.asked) == 1
+    log = CustodyLog(tmp_path / "events.jsonl")
+    pair = [e for _, e, _ in log.read() if e and e["event"] == STAMPED]
+    assert [e["status"] for e in pair] == ["started", "ok"]
+    assert [left_out(e) for e in pair] == [[], []]
+    assert pair[1]["output_sha256"] == [hashlib.sha256(kept.token).hexdigest()]
+    assert pair[1]["input_sha256"] == [digest(kept.note)]
+    told = verify_token(kept.token, kept.note.encode(), tsa.roots.read_bytes()).time_utc
+    assert pair[1]["params"] == {"url": tsa.url, "epoch": 0, "time_utc": told}
     _of(tmp_path, tsa.url).make()
     assert len(tsa.asked) == 2
+
+
+def test_a_token_that_a_crash_left_unstated_is_stated_the_next_time_and_is_no_news(
+    tsa, tmp_path, monkeypatch
+):
+    found = _of(tmp_path, tsa.url)
+    with monkeypatch.context() as killed:
+        killed.setattr("playe_assets.custody.stamping._state", lambda *_: None)
+        kept = found.make()
+    assert STAMPED not in [e["event"] for _, e, _ in found.log.read()]
+    assert found.make() == kept
+    lines = found.log.head().lines
+    assert found.make() == kept
+    assert found.log.head().lines == lines
+    assert [e["event"] for _, e, _ in found.log.read()].count(STAMPED) == 2
+    result = audit(found.log, found)
+    assert (result.findings, result.unsigned) == ((), 0)
+    other = timestamps.request_token(tsa.url, kept.note.encode())
+    kept.path.with_suffix(".tsr").write_bytes(other)
+    found.make()
+    assert found.log.head().lines == lines, "an exchanged token is not made good by stating it"
+    assert [f.code for f in audit(found.log, found).findings] == ["token_exchanged"]
 
 
 def test_without_its_authority_a_checkpoint_is_made_the_failure_recorded_once_and_asked_again(tsa, tmp_path):
