@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from playe_assets.examination.verify_signed import Given
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+_LARGEST_NOTE = 1 << 20
+"""Bytes; a checkpoint has some hundreds. The folder is the other side's."""
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -84,10 +86,12 @@ def verify(
             _state(work_done, found, made)
     holds = found.holds and (made is None or made[0].holds) and not (again and made is None)
     if machine:
-        as_json({**plain_checks(found, language), "holds": holds, "rerun": made[1] if made else None,
-                 "result": str(made[2]) if made else None})  # fmt: skip
+        as_json({**plain_checks(found, language), "holds": holds, "vouched": found.vouched,
+                 "rerun": made[1] if made else None, "result": str(made[2]) if made else None})  # fmt: skip
     else:
         click.echo(said("report.holds" if holds else "report.fails", report=found.report_id))
+        if holds and not found.vouched:
+            click.echo(said("report.nobody"))
     if not holds:
         sys.exit(1)
 
@@ -241,7 +245,9 @@ def _state(work: Operation, found: Verified, made: tuple[Rerun, dict[str, Any], 
 def _notes(file: Path, settings: Settings) -> tuple[str, ...]:
     """Checkpoints from epoch 0 on, out of a folder beside the report or this laboratory's own."""
     for folder in (file.parent / "checkpoints", settings.log_path.parent / "checkpoints"):
-        found = sorted(folder.glob("*.note"))
+        found = [
+            p for p in sorted(folder.glob("*.note")) if p.is_file() and p.stat().st_size <= _LARGEST_NOTE
+        ]
         if found:
-            return tuple(p.read_text(encoding="utf-8") for p in found)
+            return tuple(p.read_text(encoding="utf-8", errors="replace") for p in found)
     return ()

@@ -61,7 +61,7 @@ def _highest(steps: Sequence[Mapping[str, Any]]) -> str:
 def records(report: Mapping[str, Any]) -> Iterator[Words]:
     """Every exhibit, step, finding, fused picture and metric of the findings has its record, and they agree."""
     findings = report["findings"]
-    log = _Extract(report["sections"]["custody"]["extract"], str(findings["examination_id"]))
+    log = _Extract(_covered(report["sections"]["custody"]), str(findings["examination_id"]))
     for exhibit in findings["exhibits"]:
         taken = log.of("custody.acquired", exhibit["number"], own=False)
         yield from _outputs(taken, [exhibit["sha256"]], exhibit["number"], "custody.acquired")
@@ -87,6 +87,15 @@ def records(report: Mapping[str, Any]) -> Iterator[Words]:
                 yield Words("check.records.metric", derivative=row["derivative"], name=name,
                             then=row.get(name), log=stated.get(name))  # fmt: skip
                 break
+
+
+def _covered(custody: Mapping[str, Any]) -> list[Line]:
+    """The lines that the checkpoint covers, which is made when all work is done; all, where there is none.
+
+    Lines behind it are proven by nothing: a forger could add records there that outvote the true ones.
+    """
+    checkpoint = custody.get("checkpoint")
+    return [x for x in custody["extract"] if checkpoint is None or x["seq"] < checkpoint["size"]]
 
 
 class _Extract:

@@ -22,6 +22,7 @@ from playe_assets.examination.verify_derivation import derivation, records
 from playe_assets.examination.verify_signed import (
     FAILS,
     HOLDS,
+    LARGEST,
     Check,
     Given,
     With,
@@ -33,8 +34,6 @@ from playe_assets.examination.verify_signed import (
 )
 from playe_assets.exporters.report_schema import VERSIONS, validate_report
 
-LARGEST = 1 << 30
-"""Bytes of a report; a larger file is refused unread."""
 _SHOWN = 20
 """Problems of one check that are told one by one."""
 
@@ -54,6 +53,18 @@ class Verified:
         return all(c.state != FAILS for c in self.checks)
 
     @property
+    def vouched(self) -> bool:
+        """Whether anybody besides the report itself vouches for any of it: a trusted signature, a key or a time."""
+        return any(
+            c.state == HOLDS
+            and (
+                c.code in ("signature_json", "signature_pdf", "time_stamp")
+                or any(w.key == "check.checkpoint.pinned" for w in c.said)
+            )
+            for c in self.checks
+        )
+
+    @property
     def readable(self) -> bool:
         """Whether the form holds, so that the rest could be looked at, and a rerun makes sense."""
         return next((c.state == HOLDS for c in self.checks if c.code == "form"), False)
@@ -69,7 +80,7 @@ def read_report(path: Path) -> Given:
         if path.stat().st_size > LARGEST:
             raise CommandError("report.no_report", path=str(path), problem=f"> {LARGEST} bytes")
         raw = path.read_bytes()
-        content = json.loads(raw)
+        content = json.loads(raw, object_pairs_hook=_once, parse_constant=_no_number)
     except (OSError, ValueError, RecursionError) as problem:
         raise CommandError("report.no_report", path=str(path), problem=str(problem)) from None
     kind = content.get("kind") if isinstance(content, dict) else None
@@ -78,6 +89,20 @@ def read_report(path: Path) -> Given:
     if kind != "report":
         raise CommandError("report.no_report", path=str(path), problem=f"kind {kind!r}")
     return Given(path, raw, content)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Readers differ in which of two values they take: one would show what the other never checked."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(n for n in names if names.count(n) > 1)
+        raise ValueError(f"the key {twice[:80]!r} stands twice in one object")
+    return found
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is no number of JSON")
 
 
 def verify_report(given: Given, beside: With, progress: Progress = silent) -> Verified:
@@ -112,7 +137,9 @@ def _made(code: str, check: Callable[[], Check]) -> Check:
     """The check; content that the schema lets through and PLAYE never writes fails it instead of ending the others."""
     try:
         return check()
-    except (TypeError, KeyError, AttributeError, ValueError, IndexError, OverflowError) as problem:
+    except (
+        TypeError, KeyError, AttributeError, ValueError, IndexError, OverflowError, RecursionError
+    ) as problem:  # fmt: skip
         return Check(
             code, FAILS, (Words("check.broken", problem=f"{type(problem).__name__}: {problem}"[:200]),)
         )
@@ -128,6 +155,8 @@ def _form(report: Mapping[str, Any]) -> Check:
         validate_report(report)
     except IntegrityError as problem:
         return Check("form", FAILS, (Said(problem),))
+    except RecursionError:
+        return Check("form", FAILS, (Words("check.broken", problem="RecursionError"),))
     return Check("form", HOLDS, (Words("check.form.fits", version=version),))
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from playe_assets.exporters.signatures import SignatureFacts
 
 HOLDS, FAILS, NOT_CHECKED = "holds", "fails", "not_checked"
+LARGEST = 1 << 30
+"""Bytes of a report, its PDF or its signature; a larger file is not read."""
 
 
 @dataclass(frozen=True)
@@ -177,6 +179,8 @@ def detached(given: Given, custody: Mapping[str, Any], beside: With) -> Check:
         return not_checked(
             "signature_json", why, file=path.name, signer=(declared or {}).get("signer") or "-"
         )
+    if path.stat().st_size > LARGEST:
+        return not_checked("signature_json", "check.signature.too_large", file=path.name, allowed=LARGEST)
     try:
         facts = verify_detached(given.raw, path.read_bytes(), beside.roots, beside.tsa_roots or beside.roots,
                                 name=given.path.name)  # fmt: skip
@@ -186,19 +190,34 @@ def detached(given: Given, custody: Mapping[str, Any], beside: With) -> Check:
 
 
 def pdf(given: Given, custody: Mapping[str, Any], beside: With) -> Check:
-    from playe_assets.exporters.signatures import verify_pdf
+    from playe_assets.exporters.signatures import face_of, verify_pdf
 
     path = given.path.with_suffix(".pdf")
     declared = _declared(custody, ".pdf")
     if not path.is_file():
         return not_checked("signature_pdf", "check.signature.no_pdf", file=path.name)
+    if path.stat().st_size > LARGEST:
+        return not_checked("signature_pdf", "check.signature.too_large", file=path.name, allowed=LARGEST)
     try:
         facts = verify_pdf(path, beside.roots, beside.tsa_roots or beside.roots)
     except PlayeError as problem:
         return Check("signature_pdf", FAILS, (Said(problem),))
     if facts.state == "unsigned" and declared is None:
         return not_checked("signature_pdf", "check.signature.none", file=path.name, signer="-")
-    return _signature("signature_pdf", facts, declared, beside)
+    judged = _signature("signature_pdf", facts, declared, beside)
+    return _of_this(judged, face_of(path), given) if judged.state != FAILS else judged
+
+
+def _of_this(judged: Check, named: str | None, given: Given) -> Check:
+    """A good signature on another report's PDF says nothing of this JSON."""
+    if named == given.sha256:
+        return Check(judged.code, judged.state, (*judged.said, Words("check.signature.face")))
+    if named is None:
+        return Check(
+            judged.code, NOT_CHECKED, (*judged.said, Words("check.signature.faceless", sha256=given.sha256))
+        )
+    return Check(judged.code, FAILS, (*judged.said, Words("check.signature.other_face", stated=named,
+                                                          found=given.sha256)))  # fmt: skip
 
 
 def _declared(custody: Mapping[str, Any], suffix: str) -> Mapping[str, Any] | None:

@@ -52,6 +52,7 @@ def render_pdf(
         foot=say("foot.findings", digest=report["findings_sha256"][:16]),
         number=say("foot.page"),
         language=language,
+        of=json_sha256,
     )
     story: list[Any] = []
     for part in _PARTS:

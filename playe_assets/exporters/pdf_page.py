@@ -22,6 +22,7 @@ from playe_assets.exporters.pdf_style import (
 )
 
 TOP, BOTTOM = 62.0, 54.0
+OF_JSON = "report.json sha256 "
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Frame:
     number: str
     """Pattern with {n} and {m}."""
     language: str
+    of: str = ""
+    """sha256 of the JSON that this PDF is the face of; stands in its keywords, where a program finds it."""
 
 
 def heading(text: str, level: int = 1) -> list[Any]:
@@ -71,6 +74,7 @@ def document(story: Sequence[Any], frame: Frame) -> bytes:
         title=frame.title + " " + frame.left,
         author=frame.right,
         creator="PLAYE",
+        keywords=f"{OF_JSON}{frame.of}" if frame.of else None,
         lang=frame.language,
         invariant=1,
         pageCompression=1,

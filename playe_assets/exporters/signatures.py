@@ -100,6 +100,26 @@ def judge_pdf(
         return _judged(name, found[0].signed_data, _OfPdf(found[0], data), trust)
 
 
+def face_of(path: Path) -> str | None:
+    """sha256 of the JSON that the PDF at `path` says it is the face of; None where it does not say so.
+
+    Signed with the rest of the PDF: it counts only where the signature is `intact`.
+    """
+    from pyhanko.pdf_utils.reader import PdfFileReader
+
+    from playe_assets.exporters.pdf_page import OF_JSON
+
+    with _quiet():
+        try:
+            said = str(
+                PdfFileReader(io.BytesIO(path.read_bytes()), strict=False).trailer["/Info"]["/Keywords"]
+            )
+        except Exception:  # noqa: BLE001 (whatever a spoilt PDF provokes in a parser)
+            return None
+    found = said.removeprefix(OF_JSON)
+    return found if found != said else None
+
+
 def verify_detached(
     data: bytes, p7s: bytes, trust_roots: bytes | None, tsa_roots: bytes | None = None,
     now: datetime | None = None, name: str = "report.json",

@@ -131,3 +131,16 @@ def test_another_time_stamp_or_another_note_does_not_hold(issued):
     custody["checkpoint"]["note"] = custody["checkpoint"]["note"].replace("time 20", "time 19")
     found = states(issued.folder, issued.roots, content)
     assert found["time_stamp"] == found["checkpoint"] == FAILS
+
+
+def test_a_signed_pdf_beside_an_altered_json_is_that_of_another_report(issued, copy):
+    found = verify_report(read_report(copy / "report.json"), With(roots=issued.roots))
+    assert found.vouched and {c.code: c.state for c in found.checks}["signature_pdf"] == HOLDS
+    content = json.loads((copy / "report.json").read_bytes())
+    content["sections"]["administration"]["case"]["title"] = "Another"
+    content["sections"]["custody"]["signatures"] = []
+    (copy / "report.json").write_text(json.dumps(content), encoding="utf-8")
+    (copy / "report.json.p7s").unlink()
+    found = verify_report(read_report(copy / "report.json"), With(roots=issued.roots))
+    check = next(c for c in found.checks if c.code == "signature_pdf")
+    assert check.state == FAILS and "another JSON" in check.said[-1].said("en") and not found.holds
