@@ -1,10 +1,10 @@
-"""The log's last lines, and those that follow while it grows and is rotated."""
+"""The log's last lines, those of one case, and those that follow while it grows and is rotated."""
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from playe_assets.core.canonical import canonical_json
@@ -36,6 +36,29 @@ def last(log: CustodyLog, count: int, case_id: str | None = None) -> tuple[list[
         after -= 1  # perhaps it is just being written: it is shown when it is whole, or when another follows
         lines.pop()
     return [line for line in lines if _is_of(line, case_id)], after
+
+
+def of_case(log: CustodyLog, case_id: str) -> Iterator[dict[str, Any]]:
+    """The entries of the case's lines, in order."""
+    parsed = parser_of(case_id)
+    for _, raw in log.lines():
+        entry = parsed(raw)
+        if entry is not None:
+            yield entry
+
+
+def parser_of(case_id: str) -> Callable[[bytes], dict[str, Any] | None]:
+    """Gives the entry of a raw line of the case and None for any other, which is not parsed: a long log is quick.
+
+    A line that is not in canonical form is not found: PLAYE writes none, and the audit names it.
+    """
+    needle = _needle(case_id)
+
+    def parsed(raw: bytes) -> dict[str, Any] | None:
+        entry = parse(raw) if needle in raw else None
+        return entry if entry is not None and entry.get("case_id") == case_id else None
+
+    return parsed
 
 
 def followed(log: CustodyLog, start: int, case_id: str | None = None, pause_s: float = 0.3) -> Iterator[Line]:

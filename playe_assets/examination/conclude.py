@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from playe_assets.core.errors import CommandError, GateRefusedError, PlayeError
-from playe_assets.core.presets import FOLDER as PRESETS
 from playe_assets.core.values import (
     DetectionManifest,
     EnhancedManifest,
@@ -89,7 +88,7 @@ def conclude(
     parts = ReportParts(
         laboratory=_laboratory(stage),
         case=_case(stage),
-        preset_text=(PRESETS / f"{ingest.preset.name}.yaml").read_text(encoding="utf-8"),
+        preset_text=(stage.settings.presets / f"{ingest.preset.name}.yaml").read_text(encoding="utf-8"),
         received_utc=_seconds(case.deliveries[0].received_utc if case.deliveries else case.created_utc),
         performed_utc=_seconds(_performed(lines, ingest.examination_id) or now),
         issued_utc=_seconds(now),

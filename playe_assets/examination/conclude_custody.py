@@ -12,6 +12,7 @@ from playe_assets.core.canonical import canonical_json
 from playe_assets.core.errors import IntegrityError
 from playe_assets.custody.chain import NOTES, follow, notes_file
 from playe_assets.custody.checkpoints import Checkpoints, Kept
+from playe_assets.custody.log_tail import of_case
 from playe_assets.custody.merkle import leaf_hash, root_of_several
 from playe_assets.custody.timestamps import verify_token
 from playe_assets.examination.signing import tsa_roots
@@ -41,11 +42,7 @@ def custody_parts(stage: Stage) -> CustodyParts:
     """
     checkpoints = stage.settings.checkpoints
     kept = checkpoints.make()
-    lines = tuple(
-        entry
-        for _, entry, _ in stage.recorder.log.read()
-        if entry is not None and entry.get("case_id") == stage.case_id
-    )
+    lines = tuple(of_case(stage.recorder.log, stage.case_id))
     head = stage.recorder.log.head()
     size, root = kept.checkpoint.size, kept.checkpoint.root
     # The reader of the report has the entries, not the raw lines: what he will compute is what is held here.

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from playe_assets.core.errors import CommandError, IntegrityError, MissingResourceError
+from playe_assets.custody.log_tail import of_case
 from playe_assets.custody.record import Recorder
 from playe_assets.examination.cases import CaseFolder
 from playe_assets.examination.settings import Settings
@@ -137,9 +138,8 @@ def signing_of(settings: Settings) -> Signing:
 def _issued(settings: Settings, case_id: str, report_id: str) -> set[str]:
     """Digests that the log states for the report."""
     found: set[str] = set()
-    for _, entry, _ in settings.log.read():
-        named = entry and entry.get("event") == "custody.report_issued" and entry.get("case_id") == case_id
-        if entry is not None and named and entry.get("step") == report_id:
+    for entry in of_case(settings.log, case_id):
+        if entry.get("event") == "custody.report_issued" and entry.get("step") == report_id:
             found.update(entry.get("output_sha256") or ())
     return found
 

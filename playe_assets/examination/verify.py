@@ -95,11 +95,10 @@ def verify_case(
     held = documents(folder.root / "reports")
     wanted = {d.log_head[0] for d in held.values() if d.log_head}
     wanted |= {seq for d in held.values() for seq, _ in d.extract}
-    log = settings.log
-    lines, finding = log.verify()
+    logged, checked = read_log(settings.log, case_id, wanted, sizes(held))
+    lines, finding = checked.lines, checked.finding
     if finding is not None:
         differences.append(Difference("log_broken", {"line": finding.line, "problem": finding.problem}))
-    logged = read_log(log, case_id, wanted, sizes(held))
     differences += missing(held, logged, case_id)
     chain = kept_notes(settings)
     skipped: list[NotCompared] = []

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from playe_assets.custody.log import CustodyLog
+from playe_assets.custody.log_tail import parser_of
+from playe_assets.custody.log_verify import Checked
 from playe_assets.custody.merkle import Frontier, leaf_hash
 
 _ISSUED = ("custody.report_issued", "custody.report_withheld")
@@ -66,23 +68,42 @@ class Logged:
     total: int = 0
 
 
-def read_log(log: CustodyLog, case_id: str, wanted: set[int], sizes: set[int]) -> Logged:
-    """Read the whole log once; memory grows with the lines of this case only.
+def read_log(log: CustodyLog, case_id: str, wanted: set[int], sizes: set[int]) -> tuple[Logged, Checked]:
+    """The log's own check and what it says of the case, in one reading; a second one only where the chain breaks.
 
-    `wanted` are numbers of lines of which the digest is kept, `sizes` numbers of lines of which the tree's root is.
+    Memory grows with the lines of this case only. `wanted` are numbers of lines of which the digest is kept, `sizes`
+    numbers of lines of which the tree's root is.
     """
-    logged, tree, last_size = Logged(), Frontier(), max(sizes, default=0)
-    for index, entry, raw in log.read():
-        logged.total = index + 1
-        if index < last_size:
-            tree.add(leaf_hash(raw))
-            if tree.size in sizes:
-                logged.roots[tree.size] = tree.root().hex()
-        if index in wanted:
-            logged.digests[index] = hashlib.sha256(raw).hexdigest()
-        if entry and entry.get("case_id") == case_id:
-            _note(logged, index, entry)
-    return logged
+    reading = _Reading(case_id, wanted, sizes)
+    checked = log.check(on_line=reading.add)
+    if checked.finding is not None:  # it stopped there; what lies behind is witness all the same
+        reading = _Reading(case_id, wanted, sizes)
+        for index, raw in log.lines():
+            reading.add(index, raw)
+    return reading.logged, checked
+
+
+class _Reading:
+    """Takes the raw lines in order."""
+
+    def __init__(self, case_id: str, wanted: set[int], sizes: set[int]) -> None:
+        self.logged = Logged()
+        self._parsed = parser_of(case_id)
+        self._wanted, self._sizes = wanted, sizes
+        self._last_size, self._tree = max(sizes, default=0), Frontier()
+
+    def add(self, index: int, raw: bytes) -> None:
+        """The next line, without its newline."""
+        self.logged.total = index + 1
+        if index < self._last_size:
+            self._tree.add(leaf_hash(raw))
+            if self._tree.size in self._sizes:
+                self.logged.roots[self._tree.size] = self._tree.root().hex()
+        if index in self._wanted:
+            self.logged.digests[index] = hashlib.sha256(raw).hexdigest()
+        entry = self._parsed(raw)
+        if entry is not None:
+            _note(self.logged, index, entry)
 
 
 def _note(logged: Logged, index: int, entry: Mapping[str, Any]) -> None:
