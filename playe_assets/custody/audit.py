@@ -28,6 +28,7 @@ from playe_assets.custody.audit_notes import (
 )
 from playe_assets.custody.checkpoints import Checkpoints
 from playe_assets.custody.log import CustodyLog
+from playe_assets.custody.log_read import parse, rotated
 from playe_assets.custody.note import Checkpoint, fingerprint
 from playe_assets.custody.timestamps import verify_token
 
@@ -113,6 +114,7 @@ def audit(
     # A checkpoint that was made while the log was read is named in it, and judged by the next audit.
     named = [n for n in seen.named if n.epoch <= chain.newest or not _exists(checkpoints, n.epoch)]
     findings = seen.findings + chain.findings
+    findings += _names(log)
     findings += against_lines(chain, named, seen.lines, seen.roots)
     if kept is not None:
         findings += against_witness(kept, chain, seen.lines, seen.roots, seen.hashes)
@@ -147,6 +149,16 @@ def audit(
         tokens=len(tokens),
         tokens_checked=len(tokens) if tsa_roots is not None else 0,
     )
+
+
+def _names(log: CustodyLog) -> Iterator[AuditFinding]:
+    """Full files whose names state another first line than they hold: a line is looked up by those names."""
+    for path, stated in rotated(log.path):
+        with path.open("rb") as handle:
+            raw = handle.readline()
+        entry = parse(raw)
+        if not raw or (entry is not None and entry["seq"] != stated):
+            yield AuditFinding("file_name", {"path": str(path), "line": entry["seq"] if entry else "-"})
 
 
 def _vouched(witness: Witness) -> int:

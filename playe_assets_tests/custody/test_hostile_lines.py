@@ -97,3 +97,15 @@ def test_a_number_that_no_log_reaches_does_not_carry_on_into_the_next_line(tmp_p
         handle.write(_LINE.replace(b"%SEQ%", old) + b"\n")
     assert log.append([{"event": "next"}]) == [3], "the line is closed and acknowledged as torn"
     assert log.verify()[1] is not None
+
+
+def test_a_full_file_under_the_name_of_another_line_is_found(tmp_path):
+    log = CustodyLog(tmp_path / "events.jsonl", rotate_bytes=1)
+    for _ in range(3):
+        log.append([{"event": "x"}, {"event": "x"}])
+    checkpoints = Checkpoints(log, tmp_path / "checkpoints")
+    assert audit(log, checkpoints).holds
+    (tmp_path / "events-000000000002.jsonl").rename(tmp_path / "events-000000000001.jsonl")
+    found = audit(log, checkpoints)
+    assert [finding.code for finding in found.findings] == ["file_name"]
+    assert "its first line is 2" in found.findings[0].said("en")
