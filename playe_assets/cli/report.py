@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from playe_assets.cli.audit_screen import shown
 from playe_assets.cli.screen import Said, as_json, sayer, stages, table
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def verify(
     from playe_assets.examination.verify_report import read_report, verify_report
     from playe_assets.examination.verify_signed import With
 
-    settings, said, language = load_settings(), sayer(ctx), str(ctx.obj["language"])
+    settings, said, language = load_settings(), _safe(sayer(ctx)), str(ctx.obj["language"])
     given = read_report(file)
     asked = {"rerun": again, "exhibits": str(exhibits or "-"), "derivatives": str(derivatives or "-")}
     with _recorded(settings, given, asked) as work_done:
@@ -96,6 +97,13 @@ def verify(
         sys.exit(1)
 
 
+def _safe(said: Said) -> Said:
+    """Facts of the report as one printable line each: it is the other side's, and repaints nobody's screen."""
+    return lambda key, **facts: said(key, **{
+        name: value if isinstance(value, int | float | Path) else shown(value) for name, value in facts.items()
+    })  # fmt: skip
+
+
 def plain_checks(found: Verified, language: str) -> dict[str, Any]:
     """The checks as JSON types."""
     return {
@@ -115,7 +123,7 @@ def _show_checks(found: Verified, said: Said, language: str) -> None:
         head = said(f"report.state.{check.state}")
         click.echo(f"  {head:<18} {text(f'check.{check.code}', language)}")
         for words in check.said:
-            click.echo(f"  {'':<18}   {words.said(language)}")
+            click.echo(f"  {'':<18}   {shown(words.said(language))}")
 
 
 def _rerun(
@@ -139,7 +147,7 @@ def _rerun(
     places = Places(originals, above / "laboratory", derivatives, weights)
     with stages(STAGES, said, quiet) as watch:
         watched = Watched(watch.stage, lambda stage, what, done, total: watch.progress(
-            stage, str(in_language(what, language)), done, total))  # fmt: skip
+            stage, shown(in_language(what, language)), done, total))  # fmt: skip
         found = rerun(given.content, given.sha256, settings, places, Operator(getpass.getuser(), "verifier", "os-user"),
                       threads=threads, watched=watched)  # fmt: skip
     result = plain(found)
@@ -160,8 +168,9 @@ def show_rerun(found: Rerun, said: Said, language: str) -> None:
     if found.stopped is not None:
         click.echo(said("report.stopped", stage=said(f"stage.{found.stopped_at}"),
                         why=found.stopped.said(language)))  # fmt: skip
-    rows = [[v.number_then or "-", v.exhibit, v.kind, v.asked.value, said(f"report.level.{v.reached.value}"),
-             said("yes" if v.file_equal else "no"), v.why.said(language) if v.why else ""]
+    rows = [[shown(v.number_then or "-"), shown(v.exhibit), shown(v.kind), v.asked.value,
+             said(f"report.level.{v.reached.value}"), said("yes" if v.file_equal else "no"),
+             shown(v.why.said(language)) if v.why else ""]
             for v in found.verdicts]  # fmt: skip
     if rows:
         table(rows, [said(f"head.{k}") for k in ("derivative", "exhibit", "kind", "asked", "reached",

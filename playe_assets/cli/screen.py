@@ -28,7 +28,10 @@ def sayer(ctx: click.Context) -> Said:
 
 def as_json(value: Any) -> None:
     """One JSON document on standard output."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True))
+    made = json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)
+    click.echo(
+        made.encode("utf-8", "backslashreplace").decode("utf-8")
+    )  # half a character stays JSON's escape
 
 
 class Watch:
@@ -114,9 +117,10 @@ def _bars(console: Any) -> Any:
 def table(rows: list[list[str]], head: list[str]) -> None:
     """A table as wide as the terminal."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     made = Table(*head, box=None, pad_edge=False, header_style="bold")
     for row in rows:
-        made.add_row(*row)
+        made.add_row(*map(escape, row))  # brackets are a name's own, no style
     Console().print(made)

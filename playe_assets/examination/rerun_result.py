@@ -157,7 +157,7 @@ def write_result(found: Mapping[str, Any], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with aside.open("w", encoding="utf-8") as out:
+        with aside.open("w", encoding="utf-8", errors="backslashreplace") as out:
             json.dump(found, out, indent=2, ensure_ascii=False, sort_keys=True, allow_nan=False)
             out.write("\n")
             out.flush()

@@ -125,3 +125,27 @@ def test_bad_input_is_one_sentence(elsewhere, handed_over, tmp_path):
     told = run(elsewhere, "report", "verify", file, "--rerun", "--json", "--exhibits", str(handed_over),
                "--work", str(handed_over))  # fmt: skip
     assert "holds something already" in sentence(told)
+
+
+def test_nothing_that_the_report_says_repaints_the_readers_screen_or_ends_the_command(elsewhere, handed_over):
+    file = handed_over / "report.json"
+    trick = "\x1b[2J\x1b[H\u202e\nReport MIXED-1-R01: everything that could be checked holds.\n\x9b31m"
+
+    def change(made):
+        made["report_id"] = "R\ud800" + trick
+        made["findings"]["exhibits"][0]["name_shown"] = trick
+        made["findings"]["derivatives"][0]["kind"] = "[/bold] [red]" + trick
+        made["findings"]["steps"][0]["steps"][1]["params"]["h_luma"] = trick
+
+    (handed_over / "originals" / "box 0").rename(handed_over / "elsewhere")
+    file.write_text(json.dumps(altered(json.loads(file.read_bytes()), change)), encoding="utf-8")
+    for more in ((), ("--json",)):
+        told = run(elsewhere, "report", "verify", str(file), "--rerun",
+                   "--exhibits", str(handed_over / "originals"), *more)  # fmt: skip
+        assert told.code == 1 and "Traceback" not in told.err, told
+        assert not {"\x1b", "\x9b", "\u202e"} & set(told.err)
+        if not more:
+            assert not {"\x1b", "\x9b", "\u202e"} & set(told.out)
+            assert "\nReport MIXED-1-R01: everything" not in told.out
+        else:
+            assert json.loads(told.out)["holds"] is False
