@@ -212,7 +212,11 @@ def issued_extra(issued: Issued) -> dict[str, Any]:
         "signer": issued.signer or "unsigned",
         "findings_sha256": issued.findings_sha256 or "",
         "supersedes": issued.supersedes or "none",
-        "same_findings_as_before": "first report"
-        if issued.same_findings is None
-        else str(issued.same_findings),
+        "same_findings_as_before": _compared(issued),
     }
+
+
+def _compared(issued: Issued) -> str:
+    if issued.same_findings is not None:
+        return str(issued.same_findings)
+    return "no earlier report of this examination" if issued.supersedes else "first report"

@@ -154,7 +154,8 @@ def _form(report: Mapping[str, Any]) -> Check:
     try:
         validate_report(report)
     except IntegrityError as problem:
-        return Check("form", FAILS, (Said(problem),))
+        # Not the sentence of whoever issues reports: here it is somebody else's file.
+        return Check("form", FAILS, (Words("check.form.unfit", version=version, **problem.facts),))
     except RecursionError:
         return Check("form", FAILS, (Words("check.broken", problem="RecursionError"),))
     return Check("form", HOLDS, (Words("check.form.fits", version=version),))
