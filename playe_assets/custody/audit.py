@@ -168,7 +168,7 @@ def _vouched(witness: Witness) -> int:
 
 def _read(log: CustodyLog, fresh: Callable[[], LinePass], progress: Progress) -> LinePass:
     """The fast reading, which ends at the first break of the chain; then a thorough one that goes on behind it."""
-    seen, total = fresh(), sum(path.stat().st_size for path, _ in log.files())
+    seen, total = fresh(), sum(_size(path) for path, _ in log.files())
     locked = True
     try:
         checked = log.check(lambda _: progress(seen.bytes, max(total, seen.bytes)), seen.add_held)
@@ -270,3 +270,11 @@ def _exists(checkpoints: Checkpoints, epoch: int) -> bool:
 
 def _token(checkpoints: Checkpoints, epoch: int) -> Path:
     return checkpoints.folder / f"{epoch:06d}.tsr"
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file of the log for the progress bar; none where the log is rotated that moment."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

@@ -47,7 +47,8 @@ def rotated(path: Path) -> list[tuple[Path, int]]:
     """(rotated file, number of its first line as its name states it), oldest first."""
     form = re.compile(re.escape(path.stem) + r"-(\d{12,})" + re.escape(path.suffix))
     try:
-        names = [p.name for p in path.parent.iterdir()]
+        # A pipe would let every reader wait for ever, and a folder is no line: what is no file is absent.
+        names = [p.name for p in path.parent.iterdir() if form.fullmatch(p.name) and p.is_file()]
     except FileNotFoundError:
         return []
     found = [(path.with_name(n), int(m[1])) for n in names if (m := form.fullmatch(n))]

@@ -71,6 +71,13 @@ class LogTree:
 
         return self._with_nodes(size, work)
 
+    def full(self, size: int) -> list[bytes]:
+        """The roots of the full subtrees of the first `size` lines, the largest first, as `merkle.Frontier` takes them.
+
+        They fold to `root(size)`: whoever knows that root from elsewhere knows that they are right.
+        """
+        return self._with_nodes(size, lambda nodes: [nodes.at(*place) for place in peaks(0, size)])
+
     def leaf(self, seq: int) -> bytes:
         """The leaf hash of line `seq` as it was when the cache read it (errors as `root`)."""
         return self._with_nodes(seq + 1, lambda nodes: nodes.at(0, seq))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import multiprocessing
+import os
 import re
 import shutil
 from multiprocessing.synchronize import Barrier, Event
@@ -108,6 +109,14 @@ def test_the_newest_files_are_missed_where_a_checkpoint_covers_them(rotated):
             path.unlink()
     rotated.forget()
     assert "log_shorter" in rotated.codes()
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir])
+def test_a_pipe_or_a_folder_in_the_place_of_a_file_is_a_missing_file_and_holds_nobody_up(rotated, make):
+    path = CustodyLog(rotated.folder / "events.jsonl").files()[0][0]
+    path.unlink()
+    make(path)
+    assert rotated.codes()
 
 
 def test_exchanged_and_added_files_of_the_log_are_found(rotated):

@@ -207,6 +207,26 @@ def test_a_cache_of_the_tree_that_lies_never_reaches_a_signature(tmp_path):
     _whole(found)
 
 
+def test_a_cache_that_was_forged_with_its_checksum_never_reaches_a_signature(tmp_path):
+    found = _made(tmp_path / "true", 2)
+    shutil.copytree(tmp_path / "true", tmp_path / "other")
+    found.log.append([{"event": "test", "number": 7}] * 3)
+    other = _log(tmp_path / "other", 0)
+    other.append([{"event": "test", "number": 8}] * 3)
+    false_root = tree.LogTree(other).root(other.head().lines)
+    forged = bytearray(tree.LogTree(other).path.read_bytes())
+    head = found.log.head()
+    stated = tree._HEADER.pack(tree._MAGIC, head.lines, bytes.fromhex(head.last_hash), false_root, bytes(32))[
+        :-32
+    ]
+    forged[: tree._HEADER.size] = stated + hashlib.sha256(stated).digest()
+    found.tree.path.write_bytes(forged)
+    assert found.tree.root(head.lines) == false_root  # the cache alone is believed
+    kept = found.make()
+    assert kept.checkpoint.root == _root(found.log, kept.checkpoint.size)
+    _whole(found)
+
+
 def test_deleted_checkpoints_are_missed_and_nothing_is_signed_in_their_place(tmp_path):
     found = _made(tmp_path)
     found.log.append([{"event": "test"}])
