@@ -90,7 +90,7 @@ def rerun(
         work.watched.stage(work.at, "failed")
     except OSError as problem:
         why = f"{problem.strerror or type(problem).__name__}: {str(problem.filename or '')[:120]}"
-        found.stopped, found.stopped_at = Words("error.rerun.disk", problem=why), work.at
+        found.stopped, found.stopped_at = Words("rerun.disk", problem=why), work.at
         work.watched.stage(work.at, "failed")
     except (
         TypeError,
