@@ -103,7 +103,7 @@ def rerun(
     ) as problem:
         # The report is the other side's: what its schema lets through and PLAYE never writes ends here.
         why = f"{type(problem).__name__}: {problem}"[:200]
-        found.stopped, found.stopped_at = Words("error.rerun.never_written", problem=why), work.at
+        found.stopped, found.stopped_at = Words("rerun.never_written", problem=why), work.at
         work.watched.stage(work.at, "failed")
     return found
 
