@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from playe_assets.cli.audit_screen import as_plain, line, print_result
+from playe_assets.cli.audit_screen import as_plain, line, print_result, whole_key
 from playe_assets.cli.screen import as_json, sayer
 from playe_assets.core.errors import CommandError
 
@@ -24,7 +24,8 @@ def audit() -> None:
 @audit.command()
 @click.option("--checkpoint", "witness", type=_FILE, metavar="FILE",
               help="What was kept elsewhere: a checkpoint (.note), or any issued report.json.")  # fmt: skip
-@click.option("--key", metavar="VKEY", help="The log's first key, from elsewhere; default: custody_key.")
+@click.option("--key", metavar="VKEY", callback=whole_key,
+              help="The log's first key, from elsewhere; default: custody_key.")  # fmt: skip
 @click.option("--tsa-roots", type=_FILE, metavar="PEM",
               help="Roots of the time-stamping authority; default: tsa_roots of the settings.")  # fmt: skip
 @click.option(

@@ -8,11 +8,24 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from playe_assets.cli.screen import Said
+from playe_assets.core.errors import IntegrityError
 
 if TYPE_CHECKING:
     from playe_assets.custody.audit import AuditResult
 
 _STATUS = ("started", "ok", "failed")
+
+
+def whole_key(ctx: click.Context, _option: click.Parameter, given: str | None) -> str | None:
+    """A verifier key as it was given; one that was cut short while copying accuses no log, it is asked for again."""
+    from playe_assets.custody.note import VerifierKey
+
+    if given is not None:
+        try:
+            VerifierKey.parse(given)
+        except IntegrityError as problem:
+            raise click.BadParameter(problem.message((ctx.obj or {}).get("language", "en"))) from None
+    return given
 
 
 def print_result(found: AuditResult, path: str, said: Said, language: str) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from playe_assets.cli.audit_screen import shown
+from playe_assets.cli.audit_screen import shown, whole_key
 from playe_assets.cli.screen import Said, as_json, sayer, stages, table
 
 if TYPE_CHECKING:
@@ -48,7 +48,8 @@ def report() -> None:
 @click.option(
     "--trust-roots", type=_FILE, metavar="PEM", help="Roots that signatures and time stamps are held to."
 )
-@click.option("--key", metavar="VKEY", help="The custody log's verifier key, known from elsewhere.")
+@click.option("--key", metavar="VKEY", callback=whole_key,
+              help="The custody log's verifier key, known from elsewhere.")  # fmt: skip
 @click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="The rerun's result."
 )

@@ -21,7 +21,7 @@ from playe_assets.core.errors import CommandError, PlayeError
 from playe_assets.core.texts import catalogue
 from playe_assets.custody.fields import EVENTS, SINGLE, left_out
 from playe_assets.custody.log import CustodyLog
-from playe_assets.custody.note import fingerprint
+from playe_assets.custody.note import VerifierKey, fingerprint
 from playe_assets.custody.record import Operator, Recorder
 from playe_assets_tests.custody.attacks import Held, edited
 from playe_assets_tests.laboratory import VARIABLES, TestLaboratory
@@ -89,11 +89,17 @@ def test_verify_with_a_pinned_key_and_a_checkpoint_from_elsewhere_says_so(lab, t
     assert f"(newest: 0, fingerprint {shown})" in told
     found = json.loads(said("audit", "verify", "--checkpoint", str(kept), "--json"))
     assert found["witness_fingerprint"] == found["newest"]["fingerprint"] == shown
-    told = said("audit", "verify", "--key", "other+00000000+AAAA", code=1)
+    other = str(VerifierKey("other", bytes(32)))
+    told = said("audit", "verify", "--key", other, code=1)
     assert "does NOT hold: 1 finding(s)" in told
-    assert "not the expected other+00000000+AAAA" in told
+    assert f"not the expected {other}" in told
     (lab.settings.data_root / "laboratory.yaml").write_text(f"custody_key: {key}\n")
     assert "The first key is the pinned one." in said("audit", "verify")
+
+
+def test_a_key_that_was_cut_short_while_copying_accuses_no_log(lab):
+    made = CliRunner().invoke(playe, ["audit", "verify", "--key", said("audit", "key").strip()[:-1]])
+    assert made.exit_code == 2 and "is no verifier key" in made.output and "NOT hold" not in made.output
 
 
 @pytest.mark.parametrize(
