@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -100,12 +101,20 @@ def report(
             click.echo(said("not_issued", stage=outcome.failed_stage, error=outcome.error), err=True)
         else:
             click.echo(said("issued", report=issued["report_id"], pdf=issued["pdf"], json=issued["json"]))
+            click.echo(_signed(issued, said))
         if notes:
             click.echo(said("notes"))
         for note in notes:
             click.echo(f"  {note}")
     if issued is None:
         sys.exit(1)
+
+
+def _signed(item: Mapping[str, Any], said: Any) -> str:
+    """Whom a report names as its signer, or that it is unsigned."""
+    if item["signer"] is None:
+        return str(said("report_unsigned"))
+    return str(said("report_signed", signer=item["signer"], file=item["signature"] or "-"))
 
 
 @case.command("list")
@@ -151,10 +160,7 @@ def show(ctx: click.Context, case_id: str, machine: bool) -> None:
           [said(f"head.{k}") for k in ("exhibit", "name", "status", "media", "why")])  # fmt: skip
     for item in found["reports"]:
         click.echo(said("report_line", report=item["report_id"], issued=item["issued_utc"], pdf=item["pdf"]))
-        if item["signer"] is None:
-            click.echo(said("report_unsigned"))
-        else:
-            click.echo(said("report_signed", signer=item["signer"], file=item["signature"] or "-"))
+        click.echo(_signed(item, said))
     for run in found["runs"]:
         click.echo(said("run_line", run=run["run_id"][:8], status=run["status"]))
     for failure in found["failures"]:

@@ -166,6 +166,8 @@ def _rerun(
 
 def show_rerun(found: Rerun, said: Said, language: str) -> None:
     """A row a derivative, then all that is to be said beside them."""
+    from playe_assets.examination.rerun_level import Level
+
     if found.stopped is not None:
         click.echo(said("report.stopped", stage=said(f"stage.{found.stopped_at}"),
                         why=found.stopped.said(language)))  # fmt: skip
@@ -176,6 +178,9 @@ def show_rerun(found: Rerun, said: Said, language: str) -> None:
     if rows:
         table(rows, [said(f"head.{k}") for k in ("derivative", "exhibit", "kind", "asked", "reached",
                                                  "file_equal", "why")])  # fmt: skip
+    unseen = sum(v.reached is Level.L2 for v in found.verdicts)
+    if unseen:
+        click.echo(said("report.unseen", count=unseen))
     for absent in found.taken.absent:
         click.echo(said("report.absent", exhibit=absent.exhibit, name=absent.name, sha256=absent.sha256))
     for model in found.lacking:
