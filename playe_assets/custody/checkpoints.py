@@ -14,10 +14,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from playe_assets.core.durable import make_folder, write_durably
 from playe_assets.core.errors import IntegrityError
 from playe_assets.custody import merkle
 from playe_assets.custody.chain import follow, set_back
-from playe_assets.custody.keys import EpochKeys, make_folder, write_durably
+from playe_assets.custody.keys import EpochKeys
 from playe_assets.custody.log import CustodyLog, utc_now
 from playe_assets.custody.note import FIRST, Checkpoint, VerifierKey, digest, is_name, open_note, sign_note
 from playe_assets.custody.record import Recorder

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from playe_assets.core.canonical import canonical_json
+from playe_assets.core.durable import write_durably
 from playe_assets.core.errors import CommandError, IntegrityError
 from playe_assets.core.texts import text
 from playe_assets.custody.checkpoints import Checkpoints, Kept, follow
-from playe_assets.custody.keys import write_durably
 from playe_assets.custody.log import CustodyLog
 from playe_assets.custody.log_tail import last
 from playe_assets.custody.merkle import included, leaf_hash, root_of_several

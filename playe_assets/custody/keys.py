@@ -12,6 +12,7 @@ import os
 import secrets
 from pathlib import Path
 
+from playe_assets.core.durable import make_folder, sync_folder, write_durably
 from playe_assets.core.errors import IntegrityError
 from playe_assets.custody.note import ED25519, VerifierKey
 
@@ -79,37 +80,6 @@ class EpochKeys:
                 _erase(self.path(old))
         for path in sorted(self.folder.glob("*.tmp")):
             _erase(path)
-
-
-def make_folder(folder: Path, mode: int = 0o750) -> None:
-    """`folder`, there after a power cut as well."""
-    if not folder.is_dir():
-        folder.mkdir(mode=mode, parents=True, exist_ok=True)
-        sync_folder(folder.parent)
-
-
-def write_durably(path: Path, data: bytes, mode: int = 0o640) -> None:
-    """`data` at `path`, whole or not at all: temporary file, fsync, rename, fsync of the folder."""
-    passing = path.with_name(f"{path.name}.tmp")
-    fd = os.open(passing, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
-    try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(fd, view) :]
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-    passing.rename(path)
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in `folder` last."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _erase(path: Path) -> None:

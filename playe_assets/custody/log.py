@@ -19,13 +19,14 @@ from pathlib import Path
 from typing import Any
 
 from playe_assets.core.canonical import canonical_json
+from playe_assets.core.durable import sync_folder
 from playe_assets.core.errors import IntegrityError
 from playe_assets.core.texts import text
 from playe_assets.custody import log_read
 from playe_assets.custody.log_lock import Descriptor, FileLock
 from playe_assets.custody.log_read import GENESIS, Head, parse
 from playe_assets.custody.log_state import NO_RUN, HeadSlot, LogState, boot_id
-from playe_assets.custody.log_sync import GroupSync, sync_folder
+from playe_assets.custody.log_sync import GroupSync
 from playe_assets.custody.log_verify import Checked, ClockFinding, Finding, LineCheck
 
 __all__ = ["GENESIS", "Checked", "ClockFinding", "CustodyLog", "Finding", "Head", "utc_now"]

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from playe_assets.core.durable import make_folder
 from playe_assets.core.errors import LockTimeoutError
 from playe_assets.custody.log_wake import WakeUps
 
@@ -136,7 +137,7 @@ def _is_at(path: Path, file: Descriptor) -> bool:
 
 
 def _opened(path: Path) -> Descriptor:
-    _lasting(path.parent)
+    make_folder(path.parent, 0o777)
     try:
         return Descriptor(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640))
     except OSError as problem:
@@ -144,15 +145,3 @@ def _opened(path: Path) -> Descriptor:
             raise
         # Who may only read waits for writers all the same.
         return Descriptor(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
-
-
-def _lasting(folder: Path) -> None:
-    """`folder`, there after a power cut as well."""
-    if not folder.is_dir():
-        _lasting(folder.parent)
-        folder.mkdir(exist_ok=True)
-        above = os.open(folder.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(above)
-        finally:
-            os.close(above)

@@ -128,12 +128,3 @@ def write_again(path: Path, known: SyncedSlot) -> int:
         return place - start
     finally:
         os.close(fd)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make names that appeared or changed in `folder` durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -8,9 +8,9 @@ import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from playe_assets.core.durable import write_durably
 from playe_assets.core.errors import PlayeError
 from playe_assets.custody import timestamps
-from playe_assets.custody.keys import write_durably
 from playe_assets.custody.note import digest
 from playe_assets.custody.record import Operator, Recorder
 

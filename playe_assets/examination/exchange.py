@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from playe_assets.core.durable import sync_folder
 from playe_assets.core.errors import CommandError, IntegrityError, MissingResourceError
 from playe_assets.custody.log_tail import of_case
 from playe_assets.custody.record import Recorder
@@ -21,7 +22,7 @@ from playe_assets.examination.cases import CaseFolder
 from playe_assets.examination.settings import Settings
 from playe_assets.examination.stage import Progress, silent
 from playe_assets.exporters.exchange import EXCHANGES, Given, Signing
-from playe_assets.stores.case_store import hash_file, sync_folder
+from playe_assets.stores.case_store import hash_file
 
 
 @dataclass(frozen=True)

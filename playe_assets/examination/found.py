@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from playe_assets.core.canonical import canonical_json, digest, from_plain, to_plain
+from playe_assets.core.durable import sync_folder
 from playe_assets.core.errors import IntegrityError
 from playe_assets.core.values import ExhibitDetections
-from playe_assets.stores.case_store import CaseStore, sync_folder
+from playe_assets.stores.case_store import CaseStore
 
 SCHEMA: Final = "playe-found/1"
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from playe_assets.core.durable import sync_folder
 from playe_assets.core.errors import IntegrityError, PlayeError, TransientError
 from playe_assets.examination.signed_files import Document, Signatures, signed_files
 from playe_assets.exporters.pdf import render_notice_pdf, render_pdf
@@ -194,26 +195,18 @@ def _appear(reports: Path, name: str, files: Mapping[str, bytes]) -> Path | None
                 os.fsync(out.fileno())
             (aside / file).chmod(0o444)
         aside.chmod(0o755)  # mkdtemp makes 0700, and an auditor of the same group must read reports
-        _flush_folder(aside)
+        sync_folder(aside)
         try:
             aside.rename(reports / name)  # onto a folder that holds files: ENOTEMPTY, so nothing is replaced
         except OSError as taken:
             if taken.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
             return None
-        _flush_folder(reports)
+        sync_folder(reports)
         return reports / name
     finally:
         if aside.exists():
             shutil.rmtree(aside)
-
-
-def _flush_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _signer_of(report: Mapping[str, Any]) -> str | None:

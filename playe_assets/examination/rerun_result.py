@@ -12,13 +12,13 @@ from typing import Any
 
 from playe_assets import __version__
 from playe_assets.core.canonical import to_plain
+from playe_assets.core.durable import sync_folder
 from playe_assets.core.texts import LANGUAGES
 from playe_assets.examination.rerun_compare import Verdict
 from playe_assets.examination.rerun_evidence import TakenIn
 from playe_assets.examination.rerun_level import L1_MOST, L2_FLOOR, L2_SHARE, Environments, Level
 from playe_assets.examination.rerun_models import Lacking
 from playe_assets.examination.stage import Words
-from playe_assets.stores.case_store import sync_folder
 
 SCHEMA_VERSION = "1.0"
 SCHEMA = Path(__file__).resolve().parent.parent / "schemas" / f"rerun-{SCHEMA_VERSION}.schema.json"

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from playe_assets.core.canonical import canonical_json
+from playe_assets.core.durable import sync_folder
 from playe_assets.core.errors import IntegrityError
 
 PIECE: Final = 4 << 20
@@ -144,12 +145,3 @@ def hash_file(path: Path) -> tuple[str, int]:
             running.update(piece[:count])
             size += count
     return running.hexdigest(), size
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes the names in `folder` durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -7,8 +7,9 @@ import stat
 
 import pytest
 
+from playe_assets.core.durable import write_durably
 from playe_assets.core.errors import IntegrityError
-from playe_assets.custody.keys import EpochKeys, write_durably
+from playe_assets.custody.keys import EpochKeys
 from playe_assets.custody.note import VerifierKey
 
 GO = "PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz\n"

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from playe_assets.core.canonical import canonical_json, digest, from_plain, to_plain
+from playe_assets.core.durable import sync_folder
 from playe_assets.core.errors import IntegrityError
-from playe_assets.stores.case_store import hash_file, sync_folder
+from playe_assets.stores.case_store import hash_file
 
 SCHEMA: Final = "playe-part/1"
 FRAMES: Final = "part.mkv"
