@@ -105,7 +105,14 @@ def _facts(report: Mapping[str, Any], say: Say) -> Any:
         (say("case"), say.joined(case["id"], case["title"])),
         (say("customer"), case["customer"] or "—"),
         (say("request"), case["request"] or "—"),
-        (say("operator"), say("operator.value", **{k: admin["operator"][k] for k in ("id", "role", "auth")})),
+        (
+            say("operator"),
+            say(
+                "operator.value",
+                id=admin["operator"]["id"],
+                **{k: say.word(k, admin["operator"][k]) for k in ("role", "auth")},
+            ),
+        ),
         (
             say("dates"),
             markup(
