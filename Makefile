@@ -43,8 +43,11 @@ demo: $(VENV)/.core  ## drop a small evidence folder into the inbox, examine it,
 up: $(VENV)/.core  ## webserver and daemon on SQLite; watches models-data/inbox
 	$(BIN)/playe up
 
-test: $(VENV)/.test  ## the default suite
-	$(BIN)/python -m pytest -m 'not slow'
+# A file's tests stay together, so that what a file prepares is prepared once.
+WORKERS ?= 2
+
+test: $(VENV)/.test  ## the default suite, in WORKERS processes (2)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m 'not slow'
 
 test-all: $(VENV)/.test  ## the default suite and what takes minutes
 	$(BIN)/python -m pytest

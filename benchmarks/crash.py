@@ -201,8 +201,8 @@ def _segments_of(frames: int) -> Iterator[None]:
     from playe_assets.core.presets import Segments, load_preset
     from playe_assets.examination import plan
 
-    def found(name: str) -> Any:
-        preset = load_preset(name)
+    def found(name: str, *folder: Any) -> Any:
+        preset = load_preset(name, *folder)
         return replace(preset, video=replace(preset.video, segments=Segments(0.01, frames, frames)))
 
     if frames:

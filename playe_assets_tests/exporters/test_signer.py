@@ -172,11 +172,16 @@ def test_the_trial_key_of_the_signing_page_signs_and_its_settings_exist(tmp_path
     from playe_assets.examination.settings import Settings
 
     page = (Path(__file__).resolve().parents[2] / "docs" / "signing.md").read_text(encoding="utf-8")
-    (command,) = re.findall(r"^openssl req .*?\\\n.*?$", page, re.MULTILINE)
-    subprocess.run(["bash", "-ec", command], cwd=tmp_path, check=True, capture_output=True)
-    found = load_signer(SignerFiles(tmp_path / "signer.key.pem", tmp_path / "signer.pem"))
-    assert found is not None
-    facts = verify_detached(DATA, found.sign_detached(DATA), (tmp_path / "signer.pem").read_bytes())
-    assert facts.trusted, facts
+    commands = [
+        c for c in re.findall(r"^```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL) if "openssl req" in c
+    ]
+    for command in commands:
+        subprocess.run(["bash", "-ec", command], cwd=tmp_path, check=True, capture_output=True)
+    issued, alone = tmp_path / "keys", tmp_path
+    for folder, name, root in ((issued, "examiner", "roots.pem"), (alone, "signer", "signer.pem")):
+        found = load_signer(SignerFiles(folder / f"{name}.key.pem", folder / f"{name}.pem"))
+        assert found is not None
+        facts = verify_detached(DATA, found.sign_detached(DATA), (folder / root).read_bytes())
+        assert facts.trusted, facts
     (block,) = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     assert set(yaml.safe_load(block)) <= {f.name for f in fields(Settings)}
