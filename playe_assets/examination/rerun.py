@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from playe_assets.core.errors import CommandError, IntegrityError, PlayeError, TransientError
+from playe_assets.custody.environment import blas_kernel
 from playe_assets.custody.log import utc_now
 from playe_assets.custody.record import Activity, Operator, Recorder
 from playe_assets.examination.cases import CaseFolder
@@ -21,7 +22,7 @@ from playe_assets.examination.rerun_claims import claims_of
 from playe_assets.examination.rerun_compare import Said, Sides, verdicts_of
 from playe_assets.examination.rerun_evidence import exhibits_of, find_by_digest, limits_of, take_in
 from playe_assets.examination.rerun_findings import findings_now
-from playe_assets.examination.rerun_level import blas_kernel, compared
+from playe_assets.examination.rerun_level import compared
 from playe_assets.examination.rerun_models import bring_models, engine_here, settings_of_rerun
 from playe_assets.examination.rerun_result import Rerun
 from playe_assets.examination.settings import Settings

@@ -23,8 +23,6 @@ L2_SHARE = 0.02
 L2_FLOOR = 0.001
 """Differences below this are none, whatever their share: values are stated with six digits."""
 _BLAS_CHOICE = "OPENBLAS_CORETYPE"
-blas_kernel = environment.blas_kernel
-"""Of this process; the record states it as well."""
 
 
 class Level(enum.StrEnum):

@@ -13,9 +13,10 @@ import dagster as dg
 import pytest
 
 from playe_assets.core.errors import CommandError
+from playe_assets.custody.environment import blas_kernel
 from playe_assets.custody.log import CustodyLog
 from playe_assets.examination.demo_evidence import write_demo
-from playe_assets.examination.rerun_level import Level, blas_kernel
+from playe_assets.examination.rerun_level import Level
 from playe_assets_tests.laboratory import examine, failures, opened, write_clip, write_photo
 from playe_assets_tests.reports import again, altered, levels, report_path, scrambled, stranger
 
